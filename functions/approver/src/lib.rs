@@ -1,0 +1,1 @@
+//! Sign-in, review page, votes, gated execution, settlement.

@@ -1,0 +1,1 @@
+//! POST /stripe/{endpoint}: verify, enqueue, answer.

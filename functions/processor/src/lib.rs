@@ -1,0 +1,1 @@
+//! One queue message is one turn of one case.

@@ -1,0 +1,1 @@
+//! Scheduled sweeps: compare intended with actual.

@@ -1,0 +1,17 @@
+//! Stand-ins for local runs and tests, all on loopback: DynamoDB, SQS, Secrets Manager, Stripe, an
+//! OpenID provider and Slack. The functions reach them through the same clients as in production.
+
+mod aws_json;
+pub mod clock;
+pub mod dynamodb;
+pub mod loopback;
+pub mod oidc;
+pub mod people;
+pub mod secrets;
+pub mod shelf;
+pub mod slack;
+pub mod sqs;
+
+pub use clock::Clock;
+pub use loopback::Loopback;
+pub use shelf::Shelf;

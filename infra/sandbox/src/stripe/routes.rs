@@ -1,0 +1,229 @@
+//! Which request does what, and which scope it asks for.
+
+use serde_json::{Value, json};
+
+use super::{
+    document::Document as _,
+    events,
+    failure::{Failure, Outcome},
+    form::Params,
+    lists,
+    objects::{
+        balance, charges, credit_notes, customers, disputes, endpoints, invoices, methods, prices, refunds,
+        subscriptions,
+    },
+    search,
+    store::Tx,
+};
+
+/// A request as its handler sees it.
+pub(crate) struct Call {
+    /// The ids in the path.
+    pub ids: Vec<String>,
+    pub params: Params,
+}
+
+impl Call {
+    /// The object that the path names.
+    pub(crate) fn id(&self) -> &str {
+        self.ids.first().map_or("", String::as_str)
+    }
+}
+
+/// What answers a request.
+pub(crate) enum Run {
+    /// Reads one object of a kind.
+    Retrieve(&'static str),
+    /// Lists a kind; each filter is a parameter and the field it must equal.
+    List(&'static str, &'static [(&'static str, &'static str)]),
+    /// Anything else, with the parameters it takes.
+    Do(fn(&mut Tx, &Call) -> Outcome<Value>, &'static [&'static str]),
+}
+
+/// A route and the scope it asks for.
+pub(crate) struct Route {
+    pub resource: &'static str,
+    pub run: Run,
+}
+
+/// The route of `METHOD /path`, with the path's ids.
+pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Vec<String>)> {
+    let mut ids = Vec::new();
+    let mut shape = format!("{method} ");
+    let namespaced = path.starts_with("/v1/radar/") || path.starts_with("/v2/core/");
+    let first = if namespaced { 3 } else { 2 };
+    for (place, part) in path.trim_matches('/').split('/').enumerate() {
+        let is_id = place >= first && (place - first).is_multiple_of(2) && part != "search";
+        if is_id {
+            ids.push(part.to_owned());
+        }
+        shape.push('/');
+        shape.push_str(if is_id { "{}" } else { part });
+    }
+    route(&shape).map(|route| (route, ids))
+}
+
+#[rustfmt::skip] // A table reads better in lines.
+fn route(shape: &str) -> Option<Route> {
+    use Run::{Do, List, Retrieve};
+    let (resource, run) = match shape {
+        "GET /v1/account" => ("account", Do(account, &[])),
+
+        "GET /v1/balance_transactions" => ("charge", List("balance_transaction", &[("source", "source"), ("type", "type")])),
+        "GET /v1/balance_transactions/{}" => ("charge", Retrieve("balance_transaction")),
+
+        "GET /v1/charges" => ("charge", List("charge", &[("customer", "customer"), ("payment_intent", "payment_intent")])),
+        "GET /v1/charges/search" => ("charge", Do(search::charges, &["limit", "page", "query"])),
+        "GET /v1/charges/{}" => ("charge", Retrieve("charge")),
+        "POST /v1/charges/{}" => ("charge", Do(charges::update, &["description", "fraud_details", "metadata", "receipt_email"])),
+        "GET /v1/charges/{}/refunds" => ("charge", Do(refunds::of_charge, lists::PARAMS)),
+
+        "GET /v1/credit_notes" => ("credit_note", List("credit_note", &[("customer", "customer"), ("invoice", "invoice")])),
+        "POST /v1/credit_notes" => ("credit_note", Do(credit_notes::create, credit_notes::PARAMS)),
+        "GET /v1/credit_notes/{}" => ("credit_note", Retrieve("credit_note")),
+        "POST /v1/credit_notes/{}" => ("credit_note", Do(credit_notes::update, &["memo", "metadata"])),
+        "POST /v1/credit_notes/{}/void" => ("credit_note", Do(credit_notes::void, &[])),
+
+        "GET /v1/customers" => ("customer", List("customer", &[("email", "email")])),
+        "POST /v1/customers" => ("customer", Do(customers::create, customers::PARAMS)),
+        "GET /v1/customers/{}" => ("customer", Retrieve("customer")),
+        "POST /v1/customers/{}" => ("customer", Do(customers::update, customers::PARAMS)),
+        "DELETE /v1/customers/{}" => ("customer", Do(customers::delete, &[])),
+        "GET /v1/customers/{}/balance_transactions" => ("customer", Do(balance::of_customer, lists::PARAMS)),
+        "POST /v1/customers/{}/balance_transactions" => ("customer", Do(balance::create, &["amount", "currency", "description", "metadata"])),
+        "GET /v1/customers/{}/balance_transactions/{}" => ("customer", Do(balance::retrieve, &[])),
+        "GET /v1/customers/{}/payment_methods" => ("payment_method", Do(methods::of_customer, &["ending_before", "limit", "starting_after", "type"])),
+        "GET /v1/customers/{}/subscriptions" => ("subscription", Do(subscriptions::of_customer, lists::PARAMS)),
+
+        "GET /v1/disputes" => ("dispute", List("dispute", &[("charge", "charge"), ("payment_intent", "payment_intent")])),
+        "GET /v1/disputes/{}" => ("dispute", Retrieve("dispute")),
+        "POST /v1/disputes/{}" => ("dispute", Do(disputes::update, &["evidence", "intended_submission_method", "metadata", "submit"])),
+        "POST /v1/disputes/{}/close" => ("dispute", Do(disputes::close, &[])),
+
+        "GET /v1/events" => ("event", Do(events::all, &["created", "delivery_success", "ending_before", "limit", "starting_after", "type", "types"])),
+        "GET /v1/events/{}" => ("event", Do(events::retrieve, &[])),
+        "GET /v2/core/events" => ("event", Do(events::all_thin, &["limit", "object_id", "page"])),
+        "GET /v2/core/events/{}" => ("event", Do(events::retrieve_thin, &[])),
+
+        "GET /v1/invoice_payments" => ("invoice", Do(invoices::payments, invoices::PAYMENTS_PARAMS)),
+        "GET /v1/invoice_payments/{}" => ("invoice", Retrieve("invoice_payment")),
+
+        "GET /v1/invoices" => ("invoice", List("invoice", &[("collection_method", "collection_method"), ("customer", "customer"), ("status", "status"), ("subscription", "/parent/subscription_details/subscription")])),
+        "GET /v1/invoices/{}" => ("invoice", Retrieve("invoice")),
+        "POST /v1/invoices/{}" => ("invoice", Do(invoices::update, &["auto_advance", "default_payment_method", "description", "metadata"])),
+        "GET /v1/invoices/{}/lines" => ("invoice", Do(invoices::lines, &["ending_before", "limit", "starting_after"])),
+        "POST /v1/invoices/{}/finalize" => ("invoice", Do(invoices::finalize_call, &["auto_advance"])),
+        "POST /v1/invoices/{}/mark_uncollectible" => ("invoice", Do(invoices::mark_uncollectible, &[])),
+        "POST /v1/invoices/{}/pay" => ("invoice", Do(invoices::pay, &["forgive", "mandate", "off_session", "paid_out_of_band", "payment_method"])),
+        "POST /v1/invoices/{}/send" => ("invoice", Do(invoices::send, &[])),
+        "POST /v1/invoices/{}/void" => ("invoice", Do(invoices::void, &[])),
+
+        "GET /v1/payment_intents" => ("payment_intent", List("payment_intent", &[("customer", "customer")])),
+        "GET /v1/payment_intents/{}" => ("payment_intent", Retrieve("payment_intent")),
+
+        "GET /v1/payment_methods" => ("payment_method", List("payment_method", &[("customer", "customer"), ("type", "type")])),
+        "GET /v1/payment_methods/{}" => ("payment_method", Retrieve("payment_method")),
+        "POST /v1/payment_methods/{}/attach" => ("payment_method", Do(methods::attach_call, &["customer"])),
+        "POST /v1/payment_methods/{}/detach" => ("payment_method", Do(methods::detach, &[])),
+
+        "GET /v1/prices" => ("plan", List("price", &[("currency", "currency"), ("product", "product")])),
+        "POST /v1/prices" => ("plan", Do(prices::create_price, &["currency", "metadata", "nickname", "product", "recurring", "unit_amount"])),
+        "GET /v1/prices/{}" => ("plan", Retrieve("price")),
+        "GET /v1/products" => ("product", List("product", &[])),
+        "POST /v1/products" => ("product", Do(prices::create_product, &["description", "metadata", "name"])),
+        "GET /v1/products/{}" => ("product", Retrieve("product")),
+
+        "GET /v1/radar/early_fraud_warnings" => ("early_fraud_warning", List("radar.early_fraud_warning", &[("charge", "charge"), ("payment_intent", "payment_intent")])),
+        "GET /v1/radar/early_fraud_warnings/{}" => ("early_fraud_warning", Retrieve("radar.early_fraud_warning")),
+
+        "GET /v1/refunds" => ("charge", List("refund", &[("charge", "charge"), ("payment_intent", "payment_intent")])),
+        "POST /v1/refunds" => ("charge", Do(refunds::create, refunds::PARAMS)),
+        "GET /v1/refunds/{}" => ("charge", Retrieve("refund")),
+        "POST /v1/refunds/{}" => ("charge", Do(refunds::update, &["metadata"])),
+        "POST /v1/refunds/{}/cancel" => ("charge", Do(refunds::cancel, &[])),
+
+        "GET /v1/subscriptions" => ("subscription", Do(subscriptions::all, subscriptions::LIST_PARAMS)),
+        "POST /v1/subscriptions" => ("subscription", Do(subscriptions::create_call, &["customer", "default_payment_method", "items", "metadata"])),
+        "GET /v1/subscriptions/{}" => ("subscription", Retrieve("subscription")),
+        "POST /v1/subscriptions/{}" => ("subscription", Do(subscriptions::update, subscriptions::PARAMS)),
+        "DELETE /v1/subscriptions/{}" => ("subscription", Do(subscriptions::cancel_call, &["cancellation_details", "invoice_now", "prorate"])),
+        "POST /v1/subscriptions/{}/pause" => ("subscription", Do(subscriptions::pause, &["bill_for", "invoicing_behavior", "type"])),
+        "POST /v1/subscriptions/{}/resume" => ("subscription", Do(subscriptions::resume, &["billing_cycle_anchor", "payment_behavior", "proration_behavior", "proration_date"])),
+
+        "GET /v1/webhook_endpoints" => ("webhook", List("webhook_endpoint", &[])),
+        "POST /v1/webhook_endpoints" => ("webhook", Do(endpoints::create_call, endpoints::PARAMS)),
+        "GET /v1/webhook_endpoints/{}" => ("webhook", Retrieve("webhook_endpoint")),
+        "POST /v1/webhook_endpoints/{}" => ("webhook", Do(endpoints::update, endpoints::PARAMS)),
+        "DELETE /v1/webhook_endpoints/{}" => ("webhook", Do(endpoints::delete, &[])),
+        _ => return None,
+    };
+    Some(Route { resource, run })
+}
+
+impl Route {
+    /// Checks the parameters and answers.
+    pub(crate) fn answer(&self, tx: &mut Tx, call: &Call, path: &str) -> Outcome<Value> {
+        match &self.run {
+            Run::Retrieve(kind) => {
+                call.params.only(&["expand"])?;
+                match tx.look(call.id()) {
+                    // A deleted customer is still answered, as such.
+                    Some(object) if object.text("object") == *kind => Ok(object.clone()),
+                    _ => Err(Failure::missing(kind, call.id(), "id")),
+                }
+            }
+            Run::List(kind, filters) => {
+                let mut allowed = vec!["expand"];
+                allowed.extend(lists::PARAMS);
+                allowed.extend(filters.iter().map(|(param, _)| *param));
+                call.params.only(&allowed)?;
+                let mut wanted = Vec::new();
+                for (param, field) in *filters {
+                    if let Some(value) = call.params.text(param)? {
+                        wanted.push((*field, value));
+                    }
+                }
+                let found = tx
+                    .all(kind)
+                    .into_iter()
+                    .filter(|object| !object.flag("deleted"))
+                    .filter(|object| wanted.iter().all(|(field, value)| object.text(field) == *value))
+                    .cloned()
+                    .collect();
+                lists::page(&call.params, found, path, kind)
+            }
+            Run::Do(run, allowed) => {
+                let allowed: Vec<&str> = allowed.iter().copied().chain(["expand"]).collect();
+                call.params.only(&allowed)?;
+                run(tx, call)
+            }
+        }
+    }
+}
+
+fn account(tx: &mut Tx, _: &Call) -> Outcome<Value> {
+    Ok(json!({
+        "id": tx.setting.account, "object": "account", "charges_enabled": true, "payouts_enabled": true,
+        "country": "US", "default_currency": "usd", "type": "standard", "email": null, "details_submitted": true,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_found_in_the_path() {
+        let ids = |method, path| find(method, path).map(|(_, ids)| ids);
+        assert_eq!(ids("GET", "/v1/invoices/in_1"), Some(vec!["in_1".into()]));
+        assert_eq!(ids("GET", "/v1/radar/early_fraud_warnings/issfr_1"), Some(vec!["issfr_1".into()]));
+        assert_eq!(
+            ids("GET", "/v1/customers/cus_1/balance_transactions/cbtxn_1"),
+            Some(vec!["cus_1".into(), "cbtxn_1".into()])
+        );
+        assert_eq!(ids("GET", "/v1/charges/search"), Some(vec![]));
+        assert_eq!(ids("GET", "/v2/core/events/evt_1"), Some(vec!["evt_1".into()]));
+        assert_eq!(ids("PUT", "/v1/invoices/in_1"), None);
+        assert_eq!(ids("GET", "/v1/nothing"), None);
+    }
+}

@@ -1,0 +1,301 @@
+//! The account's objects and everything about them, and changes to it, all or none.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    delivery::{self, Job},
+    document::{Document as _, previous_attributes},
+    events,
+    failure::{Failure, Outcome},
+    idempotency::{self, Saved},
+    ids,
+};
+use crate::Shelf;
+
+/// What the account holds.
+#[derive(Default)]
+pub(crate) struct State {
+    pub objects: HashMap<String, Row>,
+    /// Ids by the order of creation.
+    pub order: BTreeMap<u64, String>,
+    /// Events by the order of creation.
+    pub events: BTreeMap<u64, Value>,
+    /// Deliveries that are still to be made.
+    pub jobs: BTreeMap<u64, Job>,
+    /// First answers by idempotency key.
+    pub saved: HashMap<String, Saved>,
+    /// What the account knows and no answer shows: how a test card behaves, an endpoint's secrets.
+    pub notes: BTreeMap<String, Value>,
+    /// How many ids were given out.
+    pub count: u64,
+}
+
+/// An object as it is kept.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct Row {
+    pub seq: u64,
+    /// When it last changed, in seconds: search lags behind.
+    pub changed: i64,
+    pub object: Value,
+}
+
+#[derive(Deserialize, Serialize)]
+struct EventRow {
+    seq: u64,
+    event: Value,
+}
+
+const OBJECTS: &str = "stripe.objects";
+const EVENTS: &str = "stripe.events";
+const JOBS: &str = "stripe.jobs";
+const SAVED: &str = "stripe.idempotency";
+const NOTES: &str = "stripe.notes";
+const META: &str = "stripe.meta";
+
+impl State {
+    /// What the shelf kept.
+    pub(crate) fn load(shelf: &Shelf) -> Result<Self> {
+        let mut state = Self::default();
+        for (id, row) in shelf.all::<Row>(OBJECTS)? {
+            state.order.insert(row.seq, id.clone());
+            state.objects.insert(id, row);
+        }
+        for (_, row) in shelf.all::<EventRow>(EVENTS)? {
+            state.events.insert(row.seq, row.event);
+        }
+        state.jobs = shelf.all::<Job>(JOBS)?.into_iter().map(|(_, job)| (job.seq, job)).collect();
+        state.saved = shelf.all(SAVED)?.into_iter().collect();
+        state.notes = shelf.all(NOTES)?.into_iter().collect();
+        state.count = shelf.all::<u64>(META)?.into_iter().map(|(_, count)| count).max().unwrap_or_default();
+        Ok(state)
+    }
+
+    /// Keeps changes, first on the shelf and then here.
+    pub(crate) fn keep(&mut self, shelf: &Shelf, changes: Changes) -> Result<()> {
+        let mut rows: Vec<(&str, String, Option<Value>)> = Vec::new();
+        rows.push((META, "count".into(), Some(changes.count.into())));
+        for (id, row) in &changes.objects {
+            rows.push((OBJECTS, id.clone(), Some(serde_json::to_value(row)?)));
+        }
+        for (seq, event) in &changes.events {
+            let row = EventRow { seq: *seq, event: event.clone() };
+            rows.push((EVENTS, event.id().to_owned(), Some(serde_json::to_value(row)?)));
+        }
+        for (seq, job) in &changes.jobs {
+            let job = job.as_ref().map(serde_json::to_value).transpose()?;
+            rows.push((JOBS, format!("{seq:020}"), job));
+        }
+        for (key, saved) in &changes.saved {
+            rows.push((SAVED, key.clone(), saved.as_ref().map(serde_json::to_value).transpose()?));
+        }
+        for (name, note) in &changes.notes {
+            rows.push((NOTES, name.clone(), note.clone()));
+        }
+        let rows: Vec<_> =
+            rows.iter().map(|(space, key, value)| (*space, key.as_str(), value.clone())).collect();
+        shelf.put_all(&rows)?;
+
+        self.count = changes.count;
+        for (id, row) in changes.objects {
+            self.order.insert(row.seq, id.clone());
+            self.objects.insert(id, row);
+        }
+        self.events.extend(changes.events);
+        merge(&mut self.jobs, changes.jobs);
+        for (key, saved) in changes.saved {
+            match saved {
+                Some(saved) => self.saved.insert(key, saved),
+                None => self.saved.remove(&key),
+            };
+        }
+        merge(&mut self.notes, changes.notes);
+        Ok(())
+    }
+}
+
+fn merge<K: Ord, V>(all: &mut BTreeMap<K, V>, changes: BTreeMap<K, Option<V>>) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => all.insert(key, value),
+            None => all.remove(&key),
+        };
+    }
+}
+
+/// Changes that are kept together; `None` deletes.
+#[derive(Default)]
+pub(crate) struct Changes {
+    pub objects: BTreeMap<String, Row>,
+    pub events: BTreeMap<u64, Value>,
+    pub jobs: BTreeMap<u64, Option<Job>>,
+    pub saved: BTreeMap<String, Option<Saved>>,
+    pub notes: BTreeMap<String, Option<Value>>,
+    pub count: u64,
+}
+
+/// Who causes a change, as its events tell.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    pub request: Option<String>,
+    pub idempotency_key: Option<String>,
+}
+
+/// What every object of the account shares.
+#[derive(Clone)]
+pub(crate) struct Setting {
+    pub account: String,
+    pub api_version: String,
+    pub seed: u64,
+}
+
+/// One request's view of the state and its changes so far.
+pub(crate) struct Tx<'s> {
+    base: &'s State,
+    changes: Changes,
+    origin: Origin,
+    silent: bool,
+    pub setting: &'s Setting,
+    /// Seconds since the epoch.
+    pub now: i64,
+}
+
+impl<'s> Tx<'s> {
+    pub(crate) fn new(base: &'s State, setting: &'s Setting, origin: Origin, now: i64, silent: bool) -> Self {
+        let changes = Changes { count: base.count, ..Changes::default() };
+        Self { base, changes, origin, silent, setting, now }
+    }
+
+    /// The changes, with a delivery of each event to each endpoint that wants it.
+    pub(crate) fn finish(mut self, rules: &mut Vec<delivery::Rule>) -> Changes {
+        let endpoints: Vec<Value> = self.all("webhook_endpoint").into_iter().cloned().collect();
+        let mut events = std::mem::take(&mut self.changes.events);
+        for event in events.values_mut() {
+            let jobs = delivery::jobs(event, &endpoints, rules, self.now);
+            let waiting = jobs.iter().filter(|job| !job.extra).count();
+            event.set("pending_webhooks", waiting);
+            for mut job in jobs.into_iter().filter(|job| !job.dropped) {
+                job.seq = self.next();
+                self.changes.jobs.insert(job.seq, Some(job));
+            }
+        }
+        self.changes.events = events;
+        idempotency::prune(self.base, &mut self.changes, self.now);
+        self.changes
+    }
+
+    fn next(&mut self) -> u64 {
+        self.changes.count += 1;
+        self.changes.count
+    }
+
+    /// A new id.
+    pub(crate) fn fresh(&mut self, prefix: &str) -> String {
+        let count = self.next();
+        ids::derived(prefix, self.setting.seed, count)
+    }
+
+    fn row(&self, id: &str) -> Option<&Row> {
+        self.changes.objects.get(id).or_else(|| self.base.objects.get(id))
+    }
+
+    /// An object, whatever it is.
+    pub(crate) fn look(&self, id: &str) -> Option<&Value> {
+        self.row(id).map(|row| &row.object)
+    }
+
+    /// When an object last changed.
+    pub(crate) fn changed(&self, id: &str) -> i64 {
+        self.row(id).map_or(0, |row| row.changed)
+    }
+
+    /// A copy of the object of a kind, to be changed and [`Tx::put`] back.
+    pub(crate) fn get(&self, kind: &str, id: &str, param: &str) -> Outcome<Value> {
+        match self.look(id) {
+            Some(object) if object.text("object") == kind => Ok(object.clone()),
+            _ => Err(Failure::missing(kind, id, param)),
+        }
+    }
+
+    /// All objects of a kind, newest first.
+    pub(crate) fn all(&self, kind: &str) -> Vec<&Value> {
+        let mut rows: Vec<&Row> = self
+            .base
+            .objects
+            .iter()
+            .filter(|(id, _)| !self.changes.objects.contains_key(*id))
+            .map(|(_, row)| row)
+            .chain(self.changes.objects.values())
+            .filter(|row| row.object.text("object") == kind)
+            .collect();
+        rows.sort_by_key(|row| std::cmp::Reverse((row.object.int("created"), row.seq)));
+        rows.into_iter().map(|row| &row.object).collect()
+    }
+
+    /// All objects of a kind whose field is `value`, newest first.
+    pub(crate) fn with(&self, kind: &str, field: &str, value: &str) -> Vec<Value> {
+        self.all(kind).into_iter().filter(|object| object.text(field) == value).cloned().collect()
+    }
+
+    /// Keeps an object, new or changed.
+    pub(crate) fn put(&mut self, object: &Value) {
+        let id = object.id().to_owned();
+        let seq = match self.row(&id) {
+            Some(row) => row.seq,
+            None => self.next(),
+        };
+        self.changes.objects.insert(id, Row { seq, changed: self.now, object: object.clone() });
+    }
+
+    /// Keeps a changed object and emits `kind` with its previous attributes, if anything changed.
+    pub(crate) fn update(&mut self, object: &Value, kind: &str) {
+        let old = self.look(object.id()).cloned().unwrap_or_default();
+        if old == *object {
+            return;
+        }
+        self.put(object);
+        let data = json!({ "object": object, "previous_attributes": previous_attributes(&old, object) });
+        self.happened(kind, &data);
+    }
+
+    /// Emits an event about an object as it is now.
+    pub(crate) fn emit(&mut self, kind: &str, object: &Value) {
+        self.happened(kind, &json!({ "object": object }));
+    }
+
+    fn happened(&mut self, kind: &str, data: &Value) {
+        if self.silent {
+            return;
+        }
+        let id = self.fresh("evt_");
+        let seq = self.next();
+        let event = events::document(&id, kind, data, self.now, &self.setting.api_version, &self.origin);
+        self.changes.events.insert(seq, event);
+    }
+
+    /// All events, newest first.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Value> {
+        self.base.events.values().rev()
+    }
+
+    /// What is known of `name` and never shown.
+    pub(crate) fn note(&self, name: &str) -> Option<&Value> {
+        match self.changes.notes.get(name) {
+            Some(note) => note.as_ref(),
+            None => self.base.notes.get(name),
+        }
+    }
+
+    /// Keeps a note.
+    pub(crate) fn set_note(&mut self, name: &str, note: Value) {
+        self.changes.notes.insert(name.to_owned(), Some(note));
+    }
+
+    /// Keeps an answer under an idempotency key.
+    pub(crate) fn save(&mut self, key: &str, saved: Saved) {
+        self.changes.saved.insert(key.to_owned(), Some(saved));
+    }
+}

@@ -1,0 +1,1 @@
+//! Reads and controlled writes around Stripe: chat.

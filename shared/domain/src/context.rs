@@ -1,0 +1,89 @@
+//! What is known when a decision is made, each part with when it was read or why it is missing.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CaseKey, CustomerId, EventId, PaymentMethodId, Timestamp,
+    snapshot::{Charge, Dispute, FraudWarning, Invoice, Read, Refund, Subscription},
+};
+
+/// A part of the context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part<T> {
+    /// What its source said.
+    Known {
+        /// The answer.
+        value: T,
+        /// When it was read.
+        read: Timestamp,
+    },
+    /// Not known, which makes a decision more cautious and never less.
+    Missing {
+        /// Why, in one word for metrics: `not_configured`, `timed_out`, `refused`, `not_asked`.
+        why: String,
+    },
+}
+
+impl<T> Part<T> {
+    /// Nobody was asked, since the question does not arise.
+    pub fn not_asked() -> Self {
+        Self::Missing { why: "not_asked".into() }
+    }
+
+    /// The answer, if there is one.
+    pub const fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known { value, .. } => Some(value),
+            Self::Missing { .. } => None,
+        }
+    }
+
+    /// Whether somebody was asked and gave no answer.
+    pub fn failed(&self) -> bool {
+        matches!(self, Self::Missing { why } if why != "not_asked" && why != "not_configured")
+    }
+}
+
+/// The object that a case is about, as Stripe has it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// Of a recovery case.
+    Invoice(Read<Invoice>),
+    /// Of a dispute case.
+    Dispute(Read<Dispute>),
+    /// Of a fraud warning's case.
+    FraudWarning(Read<FraudWarning>),
+    /// Of a refund case.
+    Refund(Read<Refund>),
+    /// Of a charge's case.
+    Charge(Read<Charge>),
+    /// Of a status case.
+    Subscription(Read<Subscription>),
+    /// Of a payment method's case; nothing of it is kept but the id.
+    PaymentMethod(Read<PaymentMethodId>),
+}
+
+/// Everything that a decision may look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// The event that led here: for the trail, not for the decision.
+    pub event: EventId,
+    /// The object itself.
+    pub subject: Subject,
+    /// Whom it concerns.
+    pub customer: Option<CustomerId>,
+    /// The subscription behind an invoice.
+    pub subscription: Part<Subscription>,
+    /// The customer's newest charges.
+    pub charges: Part<Vec<Charge>>,
+    /// The customer's open invoices.
+    pub open_invoices: Part<Vec<Invoice>>,
+    /// Disputes on the charges above.
+    pub disputes: Part<Vec<Dispute>>,
+    /// The customer's other open cases, from the store.
+    pub open_cases: Vec<CaseKey>,
+    /// Whether the kill switch is on.
+    pub frozen: bool,
+}

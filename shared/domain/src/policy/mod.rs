@@ -1,0 +1,149 @@
+//! The policy bundle: what finance reviews in a pull request, and the verdicts that it gives.
+//!
+//! Rules are Cedar: nothing is permitted that no rule permits, a `forbid` beats every `permit`, and
+//! the answer names the rules that decided. A rule that errors, and a question that does not fit the
+//! schema, permit nothing (I7).
+
+mod bundle;
+mod playbook;
+
+use cedar_policy::{
+    Authorizer, Context as CedarContext, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    Request, RestrictedExpression,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{CaseKind, Money, approval::{Action, Person}, classify::Bucket};
+
+pub use bundle::{Bundle, BundleError};
+pub use playbook::{ApprovalRule, Playbook};
+
+/// A rule that decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleRef {
+    /// Its id in the bundle.
+    pub id: String,
+    /// Its reason, in words for finance.
+    pub reason: String,
+}
+
+/// What policy decided about one question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What was asked: `alert`, `request`, `sign`.
+    pub asked: String,
+    /// The answer.
+    pub permitted: bool,
+    /// The rules that decided; none if nothing permits it.
+    pub rules: Vec<RuleRef>,
+    /// What went wrong while deciding; then nothing is permitted.
+    pub errors: Vec<String>,
+    /// The bundle's version and digest.
+    pub policy: String,
+}
+
+/// What a rule may know of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CaseFacts {
+    /// What it is about.
+    pub kind: CaseKind,
+    /// What was found.
+    pub bucket: Bucket,
+    /// The money at stake, if any.
+    pub amount: Option<Money>,
+}
+
+impl Bundle {
+    /// Whether the agent may take a step of a case by itself.
+    pub fn may_step(&self, step: &str, case: CaseFacts) -> Verdict {
+        let mut facts = vec![text("kind", case.kind.as_str()), text("bucket", case.bucket.as_str())];
+        if let Some(money) = case.amount {
+            facts.push(("amount".to_owned(), RestrictedExpression::new_long(money.amount)));
+            facts.push(text("currency", money.currency.code()));
+        }
+        let entities = [
+            uid("Agent", "processor").map(|agent| Entity::new_no_attrs(agent, [].into())),
+            uid("Case", "case").and_then(|id| Entity::new(id, facts.into_iter().collect(), [].into()).ok()),
+        ];
+        self.ask(step, ("Agent", "processor"), ("Case", "case"), entities.into_iter().flatten().collect())
+    }
+
+    /// Whether a person may sign a proposal. The floor in [`Person::may_sign`] comes first and is
+    /// not asked here.
+    pub fn may_sign(&self, person: &Person, action: &Action) -> Verdict {
+        let mut facts = vec![
+            text("operation", action.operation.name()),
+            ("livemode".to_owned(), RestrictedExpression::new_bool(action.livemode)),
+        ];
+        if let Some(money) = action.operation.amount() {
+            facts.push(("amount".to_owned(), RestrictedExpression::new_long(money.amount)));
+            facts.push(text("currency", money.currency.code()));
+        }
+        let groups: Vec<_> = person.groups.iter().filter_map(|group| uid("Group", group)).collect();
+        let mut entities: Vec<Entity> =
+            groups.iter().cloned().map(|group| Entity::new_no_attrs(group, [].into())).collect();
+        entities.extend(
+            uid("Person", person.id.as_str())
+                .map(|id| Entity::new_no_attrs(id, groups.into_iter().collect())),
+        );
+        entities.extend(
+            uid("Proposal", action.proposal.as_str())
+                .and_then(|id| Entity::new(id, facts.into_iter().collect(), [].into()).ok()),
+        );
+        self.ask("sign", ("Person", person.id.as_str()), ("Proposal", action.proposal.as_str()), entities)
+    }
+
+    fn ask(
+        &self,
+        action: &str,
+        principal: (&str, &str),
+        resource: (&str, &str),
+        entities: Vec<Entity>,
+    ) -> Verdict {
+        let refuse = |error: String| Verdict {
+            asked: action.to_owned(),
+            permitted: false,
+            rules: Vec::new(),
+            errors: vec![error],
+            policy: self.id().to_owned(),
+        };
+        let (Some(principal), Some(act), Some(resource)) =
+            (uid(principal.0, principal.1), uid("Action", action), uid(resource.0, resource.1))
+        else {
+            return refuse("the question cannot be put to the rules".into());
+        };
+        let request =
+            match Request::new(principal, act, resource, CedarContext::empty(), Some(self.schema())) {
+                Ok(request) => request,
+                Err(error) => return refuse(error.to_string()),
+            };
+        let entities = match Entities::from_entities(entities, Some(self.schema())) {
+            Ok(entities) => entities,
+            Err(error) => return refuse(error.to_string()),
+        };
+        let answer = Authorizer::new().is_authorized(&request, self.rules(), &entities);
+        let errors: Vec<String> = answer.diagnostics().errors().map(ToString::to_string).collect();
+        let mut rules: Vec<RuleRef> = answer
+            .diagnostics()
+            .reason()
+            .map(|id| RuleRef { id: id.to_string(), reason: self.reason(id) })
+            .collect();
+        rules.sort_by(|one, two| one.id.cmp(&two.id));
+        Verdict {
+            asked: action.to_owned(),
+            permitted: answer.decision() == Decision::Allow && errors.is_empty(),
+            rules,
+            errors,
+            policy: self.id().to_owned(),
+        }
+    }
+}
+
+fn text(name: &str, value: &str) -> (String, RestrictedExpression) {
+    (name.to_owned(), RestrictedExpression::new_string(value.to_owned()))
+}
+
+fn uid(kind: &str, id: &str) -> Option<EntityUid> {
+    let kind: EntityTypeName = kind.parse().ok()?;
+    Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+}

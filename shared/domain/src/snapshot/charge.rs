@@ -1,0 +1,145 @@
+//! Charges.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    approval::RefundReason,
+    ChargeId, CustomerId, Digest, Money, PaymentIntentId, RefundId, Timestamp, encoding, open_enum::open_enum,
+};
+
+open_enum! {
+    /// <https://docs.stripe.com/api/charges/object#charge_object-status>
+    ChargeStatus { Failed = "failed", Pending = "pending", Succeeded = "succeeded" }
+
+    /// <https://docs.stripe.com/api/charges/object#charge_object-outcome-type>
+    OutcomeKind {
+        Authorized = "authorized",
+        Blocked = "blocked",
+        Invalid = "invalid",
+        IssuerDeclined = "issuer_declined",
+        ManualReview = "manual_review",
+    }
+}
+
+/// A charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// Its id.
+    pub id: ChargeId,
+    /// Where it stands.
+    pub status: ChargeStatus,
+    /// What was charged.
+    pub amount: Money,
+    /// What went back already.
+    pub amount_refunded: Money,
+    /// Whether it was ever disputed.
+    pub disputed: bool,
+    /// Whether the funds were taken.
+    pub captured: bool,
+    /// Who paid.
+    pub customer: Option<CustomerId>,
+    /// Its payment intent.
+    pub payment_intent: Option<PaymentIntentId>,
+    /// The newest refund, if the read listed them.
+    pub latest_refund: Option<RefundId>,
+    /// What the network and Stripe made of it.
+    pub outcome: Option<Outcome>,
+    /// The metadata key `refund_request`: how support asks for a refund in the Dashboard. No other
+    /// metadata is read.
+    pub refund_request: Option<String>,
+    /// Whether it happened in live mode.
+    pub livemode: bool,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+impl Charge {
+    /// What can still be refunded.
+    pub fn refundable(&self) -> Money {
+        Money::new(self.amount.amount.saturating_sub(self.amount_refunded.amount).max(0), self.amount.currency)
+    }
+
+    /// The digest of everything about the charge that a refund rests on. A proposal is bound to it:
+    /// if any of this moved, the proposal is void.
+    pub fn digest(&self) -> Digest {
+        encoding::digest("approval/snapshot/charge/v1", |to| {
+            to.text(self.id.as_str());
+            to.text(self.status.as_str());
+            to.number(self.amount.amount);
+            to.number(self.amount_refunded.amount);
+            to.text(self.amount.currency.code());
+            to.text(self.customer.as_ref().map_or("", CustomerId::as_str));
+            to.text(self.payment_intent.as_ref().map_or("", PaymentIntentId::as_str));
+            to.text(if self.disputed { "disputed" } else { "" });
+            to.text(if self.captured { "captured" } else { "" });
+            to.text(self.latest_refund.as_ref().map_or("", RefundId::as_str));
+            to.text(if self.livemode { "live" } else { "test" });
+        })
+    }
+}
+
+/// The outcome of a charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Who decided.
+    pub kind: OutcomeKind,
+    /// `highest_risk_level`, `rule`, `low_probability_of_authorization`, …
+    pub reason: Option<String>,
+    /// `normal`, `elevated`, `highest`, …
+    pub risk_level: Option<String>,
+    /// `approved_by_network`, `declined_by_network`, `not_sent_to_network`, …
+    pub network_status: Option<String>,
+    /// As on [`crate::snapshot::PaymentError`].
+    pub advice_code: Option<String>,
+}
+
+/// Why a refund that is asked for in a charge's metadata cannot be taken as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnclearRequest {
+    /// Not one of the forms.
+    #[error("`refund_request` must be `requested_by_customer` or `duplicate`, with `:AMOUNT` in minor units for a part")]
+    Form,
+    /// Nothing, or more than there is.
+    #[error("the amount must be between 1 and {0} minor units")]
+    Amount(i64),
+    /// Nothing was taken that could go back.
+    #[error("the charge has not succeeded")]
+    NotPaid,
+}
+
+impl Charge {
+    /// What the metadata key `refund_request` asks for: `requested_by_customer` or `duplicate`, and
+    /// after a colon the amount in minor units if it is not all that is left. `fraudulent` is not
+    /// taken from here, since Stripe also block-lists the customer for it.
+    ///
+    /// # Errors
+    /// [`UnclearRequest`] if a human has to look.
+    pub fn asked_refund(&self) -> Result<Option<(RefundReason, Money)>, UnclearRequest> {
+        let Some(asked) = self.refund_request.as_deref() else { return Ok(None) };
+        let (reason, amount) = asked.split_once(':').map_or((asked, None), |(reason, amount)| (reason, Some(amount)));
+        let reason = match RefundReason::parse(reason.trim()) {
+            Some(reason @ (RefundReason::RequestedByCustomer | RefundReason::Duplicate)) => reason,
+            Some(RefundReason::Fraudulent) | None => return Err(UnclearRequest::Form),
+        };
+        if self.status != ChargeStatus::Succeeded || !self.captured {
+            return Err(UnclearRequest::NotPaid);
+        }
+        let left = self.refundable();
+        let amount = match amount.map(str::trim) {
+            None => left.amount,
+            Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                text.parse().map_err(|_| UnclearRequest::Amount(left.amount))?
+            }
+            Some(_) => return Err(UnclearRequest::Form),
+        };
+        // A charge that went back whole asks for nothing any more.
+        if left.amount == 0 && self.amount_refunded.amount > 0 {
+            return Ok(None);
+        }
+        if (1..=left.amount).contains(&amount) {
+            Ok(Some((reason, Money::new(amount, left.currency))))
+        } else {
+            Err(UnclearRequest::Amount(left.amount))
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The gated effects. Only functions/approver may depend on it.

@@ -1,0 +1,1 @@
+//! Stripe: signature, event envelopes, the read client.
