@@ -4,7 +4,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CustomerId, ObjectId, Timestamp, classify::Classification, plan::Suppression, policy::Verdict, trail};
+use crate::{
+    CustomerId, ObjectId, Timestamp, classify::Classification, plan::Suppression, policy::Verdict, trail,
+};
 
 /// What a case is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -59,7 +59,11 @@ pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &
             decision.steps.push(wish);
         } else {
             let because = verdict.errors.first().cloned().unwrap_or_else(|| "no rule permits it".into());
-            decision.suppressed.push(Suppression { step: name.into(), interlock: Interlock::NoRule, because });
+            decision.suppressed.push(Suppression {
+                step: name.into(),
+                interlock: Interlock::NoRule,
+                because,
+            });
         }
         decision.verdicts.push(verdict);
     }
@@ -95,9 +99,10 @@ fn interlock(key: &CaseKey, context: &Context, step: &StepKind) -> Option<(Inter
     match (key.kind(), step) {
         (CaseKind::Recovery, _) => recovery_interlock(key, context),
         (_, StepKind::Request { .. }) => match &context.subject {
-            Subject::Charge(Read::Found(charge)) if charge.disputed => {
-                Some((Interlock::DisputedCharge, "the charge is disputed, so a refund could pay twice".into()))
-            }
+            Subject::Charge(Read::Found(charge)) if charge.disputed => Some((
+                Interlock::DisputedCharge,
+                "the charge is disputed, so a refund could pay twice".into(),
+            )),
             Subject::Charge(Read::Found(charge)) if charge.amount_refunded.amount > 0 => {
                 Some((Interlock::AlreadyRefunded, format!("{} went back already", charge.amount_refunded)))
             }

@@ -171,6 +171,13 @@ impl ProposalId {
     }
 }
 
+impl RunId {
+    /// The id of a run from 128 random bits.
+    pub fn from_random(bits: u128) -> Self {
+        Self(format!("{bits:032x}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -152,7 +152,12 @@ mod tests {
         let mut head = Head::START;
         let entries = (0..length)
             .map(|seq| {
-                let entry = head.entry("ap_1", "voted", Timestamp::from_seconds(i64::from(seq)), format!("{{\"n\":{seq}}}"));
+                let entry = head.entry(
+                    "ap_1",
+                    "voted",
+                    Timestamp::from_seconds(i64::from(seq)),
+                    format!("{{\"n\":{seq}}}"),
+                );
                 head = entry.head();
                 entry
             })
@@ -167,8 +172,7 @@ mod tests {
         assert_eq!(first.to_string(), "73d4531cbdc18e1a92cc55efe818fa9002fdd50b028f97d0347cd0174e6cf0c6");
         let seed: [u8; 32] = std::array::from_fn(|index| u8::try_from(index).unwrap());
         let receipt = ReceiptSigner::new("r1", &seed).unwrap().sign(crate::approval::test_receipt_body());
-        let second =
-            link(1, first, "voted", action.proposal.as_str(), Digest::of(receipt.body.encode()));
+        let second = link(1, first, "voted", action.proposal.as_str(), Digest::of(receipt.body.encode()));
         assert_eq!(second.to_string(), "16dbac2eff060cc93e9db27519f277201ab4c5bac6240869b092a1ed1d0b3975");
     }
 

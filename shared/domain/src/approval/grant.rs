@@ -200,8 +200,7 @@ mod tests {
 
     #[test]
     fn a_receipt_of_another_proposal_or_another_signer_is_forged() {
-        let other =
-            signer().sign(ReceiptBody { proposal: ProposalId::parse("ap_2").unwrap(), ..body("B") });
+        let other = signer().sign(ReceiptBody { proposal: ProposalId::parse("ap_2").unwrap(), ..body("B") });
         let stranger = ReceiptSigner::new("r1", &[8; 32]).unwrap().sign(body("B"));
         for forged in [other, stranger] {
             let refused = issue(&[vote("A"), forged]).unwrap_err();

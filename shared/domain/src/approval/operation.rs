@@ -325,7 +325,9 @@ impl Operation {
                 description.iter().for_each(|text| add("description", text.clone()));
             }
             Self::SubmitEvidence { evidence, .. } => {
-                evidence.fields().for_each(|(name, value)| add(&format!("evidence.{name}"), value.to_owned()));
+                evidence
+                    .fields()
+                    .for_each(|(name, value)| add(&format!("evidence.{name}"), value.to_owned()));
             }
             Self::CancelSubscription { invoice_now, prorate, feedback, comment, .. } => {
                 add("invoice_now", invoice_now.to_string());
@@ -367,7 +369,10 @@ impl fmt::Display for Operation {
                 }
             }
             Self::BalanceCredit { customer, amount, .. } => {
-                write!(f, "Credit {amount} to the balance of customer {customer}, which lowers their next invoices")
+                write!(
+                    f,
+                    "Credit {amount} to the balance of customer {customer}, which lowers their next invoices"
+                )
             }
             Self::SubmitEvidence { dispute, amount, evidence } => {
                 let names: Vec<&str> = evidence.fields().map(|(name, _)| name).collect();
@@ -420,7 +425,10 @@ impl fmt::Display for Operation {
                 write!(f, "Void invoice {invoice} of {amount}, which is irreversible: it is never collected")
             }
             Self::MarkUncollectible { invoice, amount } => {
-                write!(f, "Write off {amount} of invoice {invoice} as uncollectible, which stops its collection")
+                write!(
+                    f,
+                    "Write off {amount} of invoice {invoice} as uncollectible, which stops its collection"
+                )
             }
             Self::PayInvoice { invoice, amount, payment_method } => {
                 write!(f, "Charge the customer {amount} for invoice {invoice} now, ")?;

@@ -184,7 +184,8 @@ pub(crate) mod tests {
     fn a_receipt_verifies_only_as_it_was_signed_and_only_under_a_live_key() {
         let keys = ReceiptKeys::new([signer().public()]);
         assert!(keys.verify(&receipt()));
-        let flipped = Receipt { body: ReceiptBody { decision: Decision::Deny, ..receipt().body }, ..receipt() };
+        let flipped =
+            Receipt { body: ReceiptBody { decision: Decision::Deny, ..receipt().body }, ..receipt() };
         assert!(!keys.verify(&flipped));
         let other = ReceiptBody { proposal: ProposalId::parse("ap_2").unwrap(), ..receipt().body };
         assert!(!keys.verify(&Receipt { body: other, ..receipt() }));

@@ -221,9 +221,10 @@ impl Stage {
             (Self::Executing(Attempt { tries: 1, unknown: None, .. }), Move::Void { moved, at }) => {
                 Ok(Self::Stale { moved, at })
             }
-            (Self::Pending | Self::Executing(Attempt { tries: 1, unknown: None, .. }), Move::Distrust { what, at }) => {
-                Ok(Self::Tampered { what, at })
-            }
+            (
+                Self::Pending | Self::Executing(Attempt { tries: 1, unknown: None, .. }),
+                Move::Distrust { what, at },
+            ) => Ok(Self::Tampered { what, at }),
             (stage, next) => Err(stage.refuse(&next)),
         }
     }

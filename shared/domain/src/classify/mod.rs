@@ -75,6 +75,37 @@ pub enum Bucket {
 }
 
 impl Bucket {
+    /// All buckets.
+    pub const ALL: [Self; 27] = [
+        Self::TemporaryFailure,
+        Self::MissingPaymentMethod,
+        Self::InvalidPaymentMethod,
+        Self::AuthenticationNeeded,
+        Self::HardDecline,
+        Self::SuspectedFraud,
+        Self::BlockedByStripe,
+        Self::IssuerDecline,
+        Self::MerchantProblem,
+        Self::Paid,
+        Self::NothingToCollect,
+        Self::DisputeNeedsResponse,
+        Self::DisputeUnderReview,
+        Self::DisputeClosed,
+        Self::FraudWarningActionable,
+        Self::FraudWarningSettled,
+        Self::RefundAsked,
+        Self::RefundMade,
+        Self::RefundPending,
+        Self::RefundFailed,
+        Self::NothingAsked,
+        Self::SubscriptionHealthy,
+        Self::SubscriptionOverdue,
+        Self::SubscriptionEnding,
+        Self::PaymentMethodReplaced,
+        Self::Gone,
+        Self::Unknown,
+    ];
+
     /// The word used everywhere.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -182,7 +213,8 @@ fn classify_dispute(dispute: &Dispute) -> Classification {
         }
         _ => Bucket::Unknown,
     };
-    let mut found = Classification::new(bucket, format!("dispute status `{status}`, reason `{}`", dispute.reason));
+    let mut found =
+        Classification::new(bucket, format!("dispute status `{status}`, reason `{}`", dispute.reason));
     if let (Bucket::DisputeNeedsResponse, Some(due)) = (bucket, dispute.due_by) {
         found.reasons.push(format!("evidence is due by {due}"));
     }

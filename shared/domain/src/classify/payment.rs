@@ -8,8 +8,8 @@ use super::{Bucket, Classification, known};
 use crate::{
     context::Part,
     snapshot::{
-        Charge, Invoice, InvoiceStatus, Outcome, OutcomeKind, PaymentError, PaymentIntentStatus, Subscription,
-        SubscriptionStatus,
+        Charge, Invoice, InvoiceStatus, Outcome, OutcomeKind, PaymentError, PaymentIntentStatus,
+        Subscription, SubscriptionStatus,
     },
 };
 
@@ -70,7 +70,10 @@ pub fn classify_failure(
     has_payment_method: Option<bool>,
 ) -> Classification {
     if intent == Some(&PaymentIntentStatus::RequiresAction) {
-        return Classification::new(Bucket::AuthenticationNeeded, "the payment waits for the customer's action");
+        return Classification::new(
+            Bucket::AuthenticationNeeded,
+            "the payment waits for the customer's action",
+        );
     }
     if let Some(Outcome { kind: OutcomeKind::Blocked, reason, .. }) = outcome {
         let reason = reason.as_deref().unwrap_or("none");
@@ -138,9 +141,10 @@ pub fn classify_failure(
 pub(super) fn classify_charge(charge: &Charge) -> Classification {
     if charge.refund_request.is_some() {
         return match charge.asked_refund() {
-            Ok(Some((reason, amount))) if charge.amount_refunded.amount == 0 => {
-                Classification::new(Bucket::RefundAsked, format!("a refund of {amount} is asked for ({reason})"))
-            }
+            Ok(Some((reason, amount))) if charge.amount_refunded.amount == 0 => Classification::new(
+                Bucket::RefundAsked,
+                format!("a refund of {amount} is asked for ({reason})"),
+            ),
             Ok(_) => Classification::new(
                 Bucket::RefundMade,
                 format!("{} of {} went back already", charge.amount_refunded, charge.amount),
@@ -212,7 +216,10 @@ mod tests {
         assert_eq!(bucket(Some("stolen_card"), None, Some("do_not_try_again")), Bucket::SuspectedFraud);
         assert_eq!(bucket(Some("generic_decline"), None, Some("try_again_later")), Bucket::TemporaryFailure);
         assert_eq!(bucket(Some("stolen_card"), None, Some("try_again_later")), Bucket::SuspectedFraud);
-        assert_eq!(bucket(Some("do_not_honor"), None, Some("confirm_card_data")), Bucket::InvalidPaymentMethod);
+        assert_eq!(
+            bucket(Some("do_not_honor"), None, Some("confirm_card_data")),
+            Bucket::InvalidPaymentMethod
+        );
     }
 
     #[test]

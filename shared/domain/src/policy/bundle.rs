@@ -7,7 +7,7 @@ use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use serde::Deserialize;
 
 use super::playbook::{ApprovalRule, Playbook};
-use crate::{classify::Bucket, encoding};
+use crate::{classify::Bucket, decide::needs_playbook, encoding};
 
 /// A loaded policy bundle.
 #[derive(Debug)]
@@ -50,8 +50,8 @@ impl Bundle {
         let file = |name: &str| {
             files.get(name).ok_or_else(|| wrong(name, "the file is missing; restore it in the bundle".into()))
         };
-        let (schema, warnings) = Schema::from_cedarschema_str(file(SCHEMA)?)
-            .map_err(|error| wrong(SCHEMA, error.to_string()))?;
+        let (schema, warnings) =
+            Schema::from_cedarschema_str(file(SCHEMA)?).map_err(|error| wrong(SCHEMA, error.to_string()))?;
         if let Some(warning) = warnings.into_iter().next() {
             return Err(wrong(SCHEMA, warning.to_string()));
         }
@@ -59,6 +59,11 @@ impl Bundle {
             toml::from_str(file(PLAYBOOKS)?).map_err(|error| wrong(PLAYBOOKS, error.to_string()))?;
         for (operation, rule) in &books.approval {
             rule.check().map_err(|problem| wrong(PLAYBOOKS, format!("approval `{operation}`: {problem}")))?;
+        }
+
+        let needed = Bucket::ALL.into_iter().filter(|bucket| needs_playbook(*bucket));
+        if let Some(bucket) = needed.into_iter().find(|bucket| !books.playbook.contains_key(bucket)) {
+            return Err(wrong(PLAYBOOKS, format!("add `[playbook.{bucket}]`: somebody has to see it")));
         }
 
         let mut rules = PolicySet::new();
@@ -105,6 +110,11 @@ impl Bundle {
     /// What to do about a bucket; nothing if the bundle has no playbook for it.
     pub fn playbook(&self, bucket: Bucket) -> Option<&Playbook> {
         self.playbooks.get(&bucket)
+    }
+
+    /// Every channel that a playbook names.
+    pub fn channels(&self) -> BTreeSet<&str> {
+        self.playbooks.values().map(|playbook| playbook.channel.as_str()).collect()
     }
 
     /// How an operation is approved; an operation without a rule cannot be proposed.

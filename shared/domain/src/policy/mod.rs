@@ -13,7 +13,11 @@ use cedar_policy::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{CaseKind, Money, approval::{Action, Person}, classify::Bucket};
+use crate::{
+    CaseKind, Money,
+    approval::{Action, Person},
+    classify::Bucket,
+};
 
 pub use bundle::{Bundle, BundleError};
 pub use playbook::{ApprovalRule, Playbook};
@@ -112,11 +116,11 @@ impl Bundle {
         else {
             return refuse("the question cannot be put to the rules".into());
         };
-        let request =
-            match Request::new(principal, act, resource, CedarContext::empty(), Some(self.schema())) {
-                Ok(request) => request,
-                Err(error) => return refuse(error.to_string()),
-            };
+        let request = match Request::new(principal, act, resource, CedarContext::empty(), Some(self.schema()))
+        {
+            Ok(request) => request,
+            Err(error) => return refuse(error.to_string()),
+        };
         let entities = match Entities::from_entities(entities, Some(self.schema())) {
             Ok(entities) => entities,
             Err(error) => return refuse(error.to_string()),

@@ -72,8 +72,10 @@ mod tests {
     use super::*;
 
     fn rule() -> ApprovalRule {
-        toml::from_str("life = 3600\nneed = 1\nneed_above = 2\nabove = { usd = 50000 }\ncap = { usd = 1000000 }")
-            .unwrap()
+        toml::from_str(
+            "life = 3600\nneed = 1\nneed_above = 2\nabove = { usd = 50000 }\ncap = { usd = 1000000 }",
+        )
+        .unwrap()
     }
 
     fn money(amount: i64, currency: &str) -> Option<Money> {

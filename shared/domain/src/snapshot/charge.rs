@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    approval::RefundReason,
-    ChargeId, CustomerId, Digest, Money, PaymentIntentId, RefundId, Timestamp, encoding, open_enum::open_enum,
+    ChargeId, CustomerId, Digest, Money, PaymentIntentId, RefundId, Timestamp, approval::RefundReason,
+    encoding, open_enum::open_enum,
 };
 
 open_enum! {
@@ -56,7 +56,10 @@ pub struct Charge {
 impl Charge {
     /// What can still be refunded.
     pub fn refundable(&self) -> Money {
-        Money::new(self.amount.amount.saturating_sub(self.amount_refunded.amount).max(0), self.amount.currency)
+        Money::new(
+            self.amount.amount.saturating_sub(self.amount_refunded.amount).max(0),
+            self.amount.currency,
+        )
     }
 
     /// The digest of everything about the charge that a refund rests on. A proposal is bound to it:
@@ -97,7 +100,9 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnclearRequest {
     /// Not one of the forms.
-    #[error("`refund_request` must be `requested_by_customer` or `duplicate`, with `:AMOUNT` in minor units for a part")]
+    #[error(
+        "`refund_request` must be `requested_by_customer` or `duplicate`, with `:AMOUNT` in minor units for a part"
+    )]
     Form,
     /// Nothing, or more than there is.
     #[error("the amount must be between 1 and {0} minor units")]
@@ -116,7 +121,8 @@ impl Charge {
     /// [`UnclearRequest`] if a human has to look.
     pub fn asked_refund(&self) -> Result<Option<(RefundReason, Money)>, UnclearRequest> {
         let Some(asked) = self.refund_request.as_deref() else { return Ok(None) };
-        let (reason, amount) = asked.split_once(':').map_or((asked, None), |(reason, amount)| (reason, Some(amount)));
+        let (reason, amount) =
+            asked.split_once(':').map_or((asked, None), |(reason, amount)| (reason, Some(amount)));
         let reason = match RefundReason::parse(reason.trim()) {
             Some(reason @ (RefundReason::RequestedByCustomer | RefundReason::Duplicate)) => reason,
             Some(RefundReason::Fraudulent) | None => return Err(UnclearRequest::Form),

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChargeId, CustomerId, Digest, InvoiceId, Money, PaymentIntentId, PaymentMethodId, SubscriptionId, Timestamp,
-    encoding, open_enum::open_enum,
+    ChargeId, CustomerId, Digest, InvoiceId, Money, PaymentIntentId, PaymentMethodId, SubscriptionId,
+    Timestamp, encoding, open_enum::open_enum,
 };
 
 open_enum! {
@@ -71,7 +71,9 @@ impl Invoice {
             to.text(self.customer.as_ref().map_or("", CustomerId::as_str));
             to.text(self.subscription.as_ref().map_or("", SubscriptionId::as_str));
             // A payment that is made meanwhile moves this before it moves the amount.
-            to.number(i64::try_from(self.payments.iter().filter(|p| p.status == "paid").count()).unwrap_or(-1));
+            to.number(
+                i64::try_from(self.payments.iter().filter(|p| p.status == "paid").count()).unwrap_or(-1),
+            );
         })
     }
 

@@ -20,7 +20,8 @@ pub use credit::{BalanceEntry, CreditNote, CreditNoteStatus, CustomerCredit};
 pub use customer::{Customer, Subscription, SubscriptionStatus};
 pub use dispute::{Dispute, DisputeStatus, FraudWarning};
 pub use invoice::{
-    CollectionMethod, Invoice, InvoicePayment, InvoiceStatus, PaymentError, PaymentIntent, PaymentIntentStatus,
+    CollectionMethod, Invoice, InvoicePayment, InvoiceStatus, PaymentError, PaymentIntent,
+    PaymentIntentStatus,
 };
 pub use payment_method::{PaymentMethod, PaymentOnInvoice};
 pub use refund::{Refund, RefundStatus};
