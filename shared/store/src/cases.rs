@@ -1,0 +1,256 @@
+//! `CASE#id` and `CUSTOMER#id`: what is known and decided, and the one transaction that changes it.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
+use domain::{
+    Case, CaseKey, CustomerId, EventId, ObjectId, RequestId, RunId, Timestamp, case::CaseState, plan::Step,
+    trail,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    EventOutcome, StoreError, Versioned,
+    events::{FINISH, event_key, get},
+    item::{Item, key, nested, number, read, s, text},
+    steps::step_item,
+    transaction::Transaction,
+};
+
+/// The table of events, cases, customers, steps and requests.
+#[derive(Debug, Clone)]
+pub struct Cases {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+}
+
+/// A customer's open cases: two cases of one customer cannot pass the interlocks side by side,
+/// because both would have to write this row under the version they read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerRow {
+    /// The open cases.
+    pub open: BTreeSet<CaseKey>,
+}
+
+/// What a turn starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnState {
+    /// The case, if it exists.
+    pub case: Versioned<Option<Case>>,
+    /// The customer's row.
+    pub customer: Versioned<CustomerRow>,
+}
+
+/// What a turn writes, all or nothing.
+#[derive(Debug, Clone, Serialize)]
+pub struct Turn<'a> {
+    /// The event that caused it, which is completed with it; `None` for a turn of the reconciler.
+    pub event: Option<&'a EventId>,
+    /// The run that holds the event and will dispatch the steps.
+    pub run: &'a RunId,
+    /// Until when nobody else dispatches them.
+    pub lease: Timestamp,
+    /// The case as decided.
+    pub case: &'a Case,
+    /// New steps.
+    pub steps: &'a [Step],
+    /// The trail's entry.
+    pub entry: &'a trail::Entry,
+}
+
+/// A requested gated action: put once, never changed, read once by the approver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRow {
+    /// Its id.
+    pub id: RequestId,
+    /// The case that asks.
+    pub case: CaseKey,
+    /// What is asked for: `refund.create`.
+    pub operation: String,
+    /// Upon which Stripe object.
+    pub object: ObjectId,
+    /// The connected account of that object, if it has one.
+    pub account: Option<domain::AccountId>,
+    /// The event that led to it.
+    pub source: Option<EventId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Cases {
+    /// The table `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// Reads a case and its customer's row in one request.
+    ///
+    /// # Errors
+    /// If the table does not answer or a row is not readable.
+    pub async fn turn_state(
+        &self,
+        key: &CaseKey,
+        customer: Option<&CustomerId>,
+    ) -> Result<TurnState, StoreError> {
+        let mut keys = KeysAndAttributes::builder().consistent_read(true).keys(case_key(key));
+        if let Some(customer) = customer {
+            keys = keys.keys(customer_key(customer));
+        }
+        let keys = keys.build().map_err(|error| StoreError::table("the read of a case", &error))?;
+        let answer = self
+            .client
+            .batch_get_item()
+            .request_items(&self.table, keys)
+            .send()
+            .await
+            .map_err(|error| StoreError::table("the read of a case", &error))?;
+        if answer.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
+            return Err(StoreError::Table { call: "the read of a case", why: "it was throttled".into() });
+        }
+        let mut state = TurnState {
+            case: Versioned { value: None, version: 0 },
+            customer: Versioned { value: CustomerRow::default(), version: 0 },
+        };
+        for item in answer.responses().into_iter().flatten().flat_map(|(_, items)| items) {
+            let version = number(item, "version").unwrap_or_default();
+            if text(item, "sk") == Some("CASE") {
+                state.case = Versioned { value: Some(read(item, "case")?), version };
+            } else {
+                state.customer = Versioned { value: read(item, "customer")?, version };
+            }
+        }
+        Ok(state)
+    }
+
+    /// Commits a turn: case, customer, steps, trail and the event's completion, or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if any of it was changed since `before` was read.
+    pub async fn commit(&self, before: &TurnState, turn: &Turn<'_>) -> Result<(), StoreError> {
+        let case = turn.case;
+        let mut item = case_key(&case.key);
+        item.insert("case".into(), nested(case)?);
+        let mut all = Transaction::new(&self.table).replace("the case", item, before.case.version);
+
+        let mut customer = before.customer.value.clone();
+        let changed = match case.state {
+            CaseState::Open => customer.open.insert(case.key.clone()),
+            CaseState::Closed => customer.open.remove(&case.key),
+        };
+        if let Some(id) = &case.customer {
+            // Written when steps are taken even if it stays the same: that is what makes two turns of
+            // one customer exclude each other.
+            if changed || !turn.steps.is_empty() {
+                let mut item = customer_key(id);
+                item.insert("customer".into(), nested(&customer)?);
+                all = all.replace("the customer", item, before.customer.version);
+            }
+        }
+        for step in turn.steps {
+            all = all.create("a step", step_item(step, turn.run, case.changed, turn.lease)?);
+        }
+        all = all.create("the trail", trail_item(&format!("CASE#{}", case.key), turn.entry)?);
+        if let Some(event) = turn.event {
+            let outcome = EventOutcome::Decided { case: case.key.clone() };
+            let values =
+                [(":run", s(turn.run.as_str())), (":done", s("done")), (":outcome", nested(&outcome)?)];
+            all = all.update("the event", event_key(event), FINISH, "run = :run", values);
+        }
+        all.commit(&self.client, turn).await.map_err(crate::transaction::Cancelled::into_error)
+    }
+
+    /// A case.
+    ///
+    /// # Errors
+    /// If the table does not answer or the row is not readable.
+    pub async fn case(&self, key: &CaseKey) -> Result<Option<Case>, StoreError> {
+        let found = get(&self.client, &self.table, case_key(key)).await?;
+        found.map(|item| read(&item, "case")).transpose()
+    }
+
+    /// The trail of a case, from its start.
+    ///
+    /// # Errors
+    /// If the table does not answer or an entry is not readable.
+    pub async fn trail(&self, case: &CaseKey) -> Result<Vec<trail::Entry>, StoreError> {
+        trail_of(&self.client, &self.table, &format!("CASE#{case}")).await
+    }
+
+    /// Puts a request if it is not there yet; whether it was new.
+    ///
+    /// # Errors
+    /// If the table does not answer.
+    pub async fn put_request(&self, request: &RequestRow) -> Result<bool, StoreError> {
+        let mut item = request_key(&request.id);
+        item.insert("request".into(), nested(request)?);
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::table("a request", &error)),
+        }
+    }
+
+    /// A request.
+    ///
+    /// # Errors
+    /// If the table does not answer or the row is not readable.
+    pub async fn request(&self, id: &RequestId) -> Result<Option<RequestRow>, StoreError> {
+        let found = get(&self.client, &self.table, request_key(id)).await?;
+        found.map(|item| read(&item, "request")).transpose()
+    }
+}
+
+/// All entries of a trail in order.
+pub(crate) async fn trail_of(
+    client: &Client,
+    table: &str,
+    pk: &str,
+) -> Result<Vec<trail::Entry>, StoreError> {
+    let mut pages = client
+        .query()
+        .table_name(table)
+        .consistent_read(true)
+        .key_condition_expression("pk = :pk AND begins_with(sk, :trail)")
+        .expression_attribute_values(":pk", s(pk))
+        .expression_attribute_values(":trail", s("TRAIL#"))
+        .into_paginator()
+        .items()
+        .send();
+    let mut entries = Vec::new();
+    while let Some(item) = pages.next().await {
+        let item = item.map_err(|error| StoreError::table("the read of a trail", &error))?;
+        entries.push(read(&item, "entry")?);
+    }
+    Ok(entries)
+}
+
+pub(crate) fn trail_item(pk: &str, entry: &trail::Entry) -> Result<Item, StoreError> {
+    // Ten digits, so that the order of the keys is the order of the entries.
+    let mut item = key(pk, &format!("TRAIL#{:010}", entry.seq));
+    item.insert("entry".into(), nested(entry)?);
+    Ok(item)
+}
+
+fn case_key(case: &CaseKey) -> Item {
+    key(&format!("CASE#{case}"), "CASE")
+}
+
+fn customer_key(customer: &CustomerId) -> Item {
+    key(&format!("CUSTOMER#{customer}"), "CUSTOMER")
+}
+
+fn request_key(id: &RequestId) -> Item {
+    key(&format!("REQUEST#{id}"), "REQUEST")
+}

@@ -1,0 +1,100 @@
+//! Both tables read from end to end: for a developer's console, for tests that compare how things
+//! ended, and for whoever verifies the trail. Never part of a function: it reads every item.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::Client;
+use domain::{Case, trail};
+
+use crate::{
+    EventRow, ProposalRow, StoreError, StepRow,
+    approvals::proposal_row,
+    events::event_row,
+    item::{Item, read, text},
+    steps::step_row,
+};
+
+/// What the tables hold. Items that change meanwhile are read as they were or as they are.
+#[derive(Debug, Clone, Default)]
+pub struct Everything {
+    /// All events, by id.
+    pub events: Vec<EventRow>,
+    /// All cases, by key.
+    pub cases: Vec<Case>,
+    /// All steps, by case.
+    pub steps: Vec<StepRow>,
+    /// All proposals, by id.
+    pub proposals: Vec<ProposalRow>,
+    /// The chains, each in order, by subject.
+    pub trails: BTreeMap<String, Vec<trail::Entry>>,
+    /// Where each subject says that its chain ends.
+    pub heads: BTreeMap<String, trail::Head>,
+    /// The keys of items that this program cannot have written.
+    pub unreadable: Vec<String>,
+}
+
+/// Reads both tables.
+///
+/// # Errors
+/// If one does not answer.
+pub async fn everything(client: &Client, tables: [&str; 2]) -> Result<Everything, StoreError> {
+    let mut all = Everything::default();
+    for table in tables {
+        let mut pages =
+            client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| StoreError::table("the read of a table", &error))?;
+            if let Err(error) = all.add(&item) {
+                all.unreadable.push(error.to_string());
+            }
+        }
+    }
+    all.events.sort_by(|one, other| one.id.cmp(&other.id));
+    all.cases.sort_by(|one, other| one.key.cmp(&other.key));
+    all.steps.sort_by(|one, other| (&one.step.case, &one.step.key).cmp(&(&other.step.case, &other.step.key)));
+    all.proposals.sort_by(|one, other| one.id().cmp(other.id()));
+    // A table gives a partition in the order of its keys, and the entries' keys are their order; this
+    // does not depend on it.
+    all.trails.values_mut().for_each(|entries| entries.sort_by_key(|entry| entry.seq));
+    Ok(all)
+}
+
+impl Everything {
+    fn add(&mut self, item: &Item) -> Result<(), StoreError> {
+        let kind = text(item, "sk").unwrap_or_default();
+        match kind.split_once('#').map_or(kind, |(kind, _)| kind) {
+            "EVENT" => self.events.push(event_row(item)?),
+            "CASE" => {
+                let case: Case = read(item, "case")?;
+                self.heads.insert(case.key.to_string(), case.trail);
+                self.cases.push(case);
+            }
+            "STEP" => self.steps.push(step_row(item)?),
+            "TRAIL" => {
+                let entry: trail::Entry = read(item, "entry")?;
+                self.trails.entry(entry.subject.clone()).or_default().push(entry);
+            }
+            "PROPOSAL" => {
+                let row = proposal_row(item)?.value;
+                self.heads.insert(row.id().to_string(), row.proposal.trail);
+                self.proposals.push(row);
+            }
+            // A refusal is put once, with the only entry of its trail.
+            "REQUEST" if item.contains_key("refusal") => {
+                let entry: trail::Entry = read(item, "refusal")?;
+                self.heads.insert(entry.subject.clone(), entry.head());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether every chain ends where its subject says: if not, something was written in between, or
+    /// away.
+    pub fn is_settled(&self) -> bool {
+        let ends = self.trails.iter().all(|(subject, entries)| {
+            self.heads.get(subject).map(|head| head.length) == u32::try_from(entries.len()).ok()
+        });
+        ends && self.heads.iter().all(|(subject, head)| head.length == 0 || self.trails.contains_key(subject))
+    }
+}
