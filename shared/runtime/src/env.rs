@@ -39,8 +39,9 @@ impl Env {
     /// The environment of this process: the only place that reads it. Variables that are not Unicode
     /// are left out.
     pub fn of_process() -> Self {
-        let text =
-            |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
         Self(std::env::vars_os().filter_map(text).collect())
     }
 

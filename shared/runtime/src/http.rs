@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_base_is_https_or_loopback_and_nothing_but_a_place() {
-        for good in ["https://api.stripe.com", "http://localhost:1/x/", "http://[::1]:80", "http://127.8.9.1"] {
+        for good in ["https://api.stripe.com", "http://localhost:1/x/", "http://[::1]:80", "http://127.8.9.1"]
+        {
             let base = Base::parse(good).unwrap();
             assert!(!base.as_str().ends_with('/'), "{good}");
         }

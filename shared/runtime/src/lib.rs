@@ -11,8 +11,10 @@ pub mod failure;
 pub mod http;
 pub mod lambda;
 pub mod metrics;
+pub mod policy;
 pub mod queue;
 pub mod secrets;
+pub mod stripe;
 pub mod telemetry;
 
 pub use clock::{Clock, system_clock};

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use aws_sdk_secretsmanager::Client;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
@@ -78,11 +78,11 @@ impl Secrets {
         let mut reads = JoinSet::new();
         for (index, name) in names.into_iter().enumerate() {
             let (secrets, name) = (self.clone(), name.as_ref().to_owned());
-            reads.spawn(async move { (index, secrets.get(&name).await, name) });
+            reads.spawn(async move { (index, secrets.get(&name).await) });
         }
         let mut values = Vec::with_capacity(reads.len());
         while let Some(read) = reads.join_next().await {
-            let (index, value, _) = read.map_err(|error| SecretError::Unreadable {
+            let (index, value) = read.map_err(|error| SecretError::Unreadable {
                 name: "(several)".to_owned(),
                 source: Box::new(error),
             })?;
@@ -139,14 +139,14 @@ struct KeySet {
 #[serde(deny_unknown_fields)]
 struct Key {
     id: String,
-    key: SecretString,
+    key: String,
 }
 
 fn read_key_set(json: &str) -> Option<Vec<(String, SecretSlice<u8>)>> {
     let set: KeySet = serde_json::from_str(json).ok()?;
     let mut keys: Vec<(String, SecretSlice<u8>)> = Vec::with_capacity(set.keys.len());
     for Key { id, key } in set.keys {
-        let bytes = STANDARD.decode(key.expose_secret().trim()).ok()?;
+        let bytes = STANDARD.decode(key.trim()).ok()?;
         if id.is_empty() || bytes.is_empty() || keys.iter().any(|(other, _)| *other == id) {
             return None;
         }
@@ -177,12 +177,14 @@ mod tests {
                     (StatusCode::BAD_REQUEST, Json(error)).into_response()
                 }
                 "blank" => Json(json!({ "Name": name, "SecretString": " \n" })).into_response(),
-                _ => Json(json!({ "Name": name, "SecretString": format!(" value of {name}\n") })).into_response(),
+                _ => Json(json!({ "Name": name, "SecretString": format!(" value of {name}\n") }))
+                    .into_response(),
             }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async { axum::serve(listener, Router::new().route("/", post(answer))).await });
+        let router = Router::new().route("/", post(answer));
+        tokio::spawn(async { axum::serve(listener, router).await });
         let env = Env::from([
             ("AWS_REGION", "eu-central-1"),
             ("AWS_ACCESS_KEY_ID", "local"),
@@ -195,7 +197,7 @@ mod tests {
     #[tokio::test]
     async fn secrets_are_read_together_and_come_back_in_the_order_of_their_names() {
         let values = secrets().await.get_all(["b", "a", "c"]).await.unwrap();
-        let values: Vec<_> = values.iter().map(|value| value.expose_secret()).collect();
+        let values: Vec<_> = values.iter().map(ExposeSecret::expose_secret).collect();
         assert_eq!(values, ["value of b", "value of a", "value of c"]);
     }
 

@@ -1,0 +1,71 @@
+//! Loading the policy bundle from its folder: a Lambda layer in an account, `infra/policy` on a
+//! laptop.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context as _, Result};
+use domain::policy::Bundle;
+
+/// The folders of a bundle that are read, besides its root. Anything else beside them (examples,
+/// notes) is no part of what decides.
+const FOLDERS: [&str; 2] = ["rules", "templates"];
+
+/// Reads and checks the bundle in `folder`.
+///
+/// # Errors
+/// If a file cannot be read, or the bundle is not valid; both name the file.
+pub fn load(folder: &Path) -> Result<Bundle> {
+    let mut files = BTreeMap::new();
+    read(folder, "", &mut files).with_context(|| {
+        format!("cannot read the policy bundle in `{}`; set `POLICY_DIR`", folder.display())
+    })?;
+    for name in FOLDERS {
+        let inner = folder.join(name);
+        if inner.is_dir() {
+            read(&inner, &format!("{name}/"), &mut files)
+                .with_context(|| format!("cannot read the policy bundle in `{}`", inner.display()))?;
+        }
+    }
+    Ok(Bundle::load(&files)?)
+}
+
+fn read(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_file() && !name.starts_with('.') {
+            let text =
+                fs::read_to_string(&path).with_context(|| format!("`{prefix}{name}` is not UTF-8 text"))?;
+            files.insert(format!("{prefix}{name}"), text);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{classify::Bucket, decide::needs_playbook};
+
+    use super::*;
+
+    fn starter() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/policy")
+    }
+
+    #[test]
+    fn the_starter_bundle_loads_and_has_a_playbook_for_everything_that_somebody_must_see() {
+        let bundle = load(&starter()).unwrap();
+        for bucket in Bucket::ALL {
+            if needs_playbook(bucket) {
+                assert!(bundle.playbook(bucket).is_some(), "{bucket}");
+            }
+        }
+        assert!(bundle.approval("refund.create").is_some());
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let error = format!("{:#}", load(Path::new("/nowhere")).unwrap_err());
+        assert!(error.contains("/nowhere") && error.contains("POLICY_DIR"), "{error}");
+    }
+}
