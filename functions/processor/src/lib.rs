@@ -1,1 +1,13 @@
-//! One queue message is one turn of one case.
+//! The processor: one queue message is one turn of one case.
+//!
+//! [`handle`] takes a batch, [`turn`] takes one event through claim, re-read, decision and commit,
+//! [`gather`] reads the context, [`dispatch`] sends the steps.
+
+mod app;
+mod batch;
+pub mod dispatch;
+pub mod gather;
+pub mod turn;
+
+pub use app::App;
+pub use batch::handle;

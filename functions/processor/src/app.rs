@@ -1,0 +1,97 @@
+//! What a turn needs, made once at the start of the process.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use connectors::slack::Slack;
+use domain::{RunId, policy::Bundle};
+use runtime::{Clock, Env, EnvError, Meter, Queue, Secrets, aws::Aws};
+use store::Cases;
+
+/// How long a run may hold an event or a step, in seconds. Function time-out (60 s) < lease <
+/// visibility time-out of the queue (180 s): a run that is still alive never loses its claim, and a
+/// message that comes again finds the lease over.
+pub(crate) const LEASE: i64 = 90;
+
+/// The processor's dependencies.
+pub struct App {
+    /// Stripe, with the key that can only read.
+    pub stripe: stripe::Client,
+    /// Events, cases, steps, requests.
+    pub cases: Cases,
+    /// The team's chat.
+    pub slack: Slack,
+    /// The chat's conversation for each channel that the policy names.
+    pub channels: BTreeMap<String, String>,
+    /// The approver's queue.
+    pub approvals: Queue,
+    /// The policy in force.
+    pub bundle: Bundle,
+    /// The time.
+    pub clock: Clock,
+    /// Figures.
+    pub meter: Meter,
+    /// How long a claim lasts, in seconds.
+    pub lease: i64,
+    /// Where people look at cases and approvals, for links.
+    pub console: Option<String>,
+}
+
+impl App {
+    /// Reads the configuration, fetches the secrets and opens the connections.
+    ///
+    /// # Errors
+    /// The first thing that is missing or wrong, with what to set.
+    pub async fn from_env(env: &Env, clock: Clock) -> Result<Self> {
+        let aws = Aws::from_env(env)?;
+        let secrets = Secrets::new(aws.secrets_manager());
+        let names = [env.required("STRIPE_READ_KEY_SECRET")?, env.required("SLACK_TOKEN_SECRET")?];
+        let bundle = runtime::policy::load(env.optional("POLICY_DIR").unwrap_or("/opt/policy").as_ref())?;
+        let channels = channels(env, &bundle)?;
+        let approvals = Queue::from_env(aws.sqs(), env, "APPROVAL_QUEUE_URL")?;
+        let keys = secrets.get_all(&names).await?;
+        let [read_key, slack_token] = keys.as_slice() else {
+            anyhow::bail!("two secrets were asked for, {} came", keys.len());
+        };
+        let stripe_base = runtime::stripe::base(env)?;
+        let slack_base = env.base("SLACK_API_BASE", "https://slack.com/api")?;
+        let http = runtime::http::client(&[&stripe_base, &slack_base])?;
+        Ok(Self {
+            stripe: runtime::stripe::reader(env, http.clone(), read_key)?,
+            cases: Cases::new(aws.dynamodb(), env.required("CASES_TABLE")?),
+            slack: Slack::new(http, slack_base.as_str(), slack_token.clone()),
+            channels,
+            approvals,
+            bundle,
+            meter: Meter::from_env("processor", env, clock.clone())?,
+            clock,
+            lease: LEASE,
+            console: env.optional("CONSOLE_URL").map(str::to_owned),
+        })
+    }
+
+    /// A new run: nobody else has this id.
+    pub fn new_run(&self) -> RunId {
+        RunId::from_random(uuid::Uuid::new_v4().as_u128())
+    }
+}
+
+/// Reads `SLACK_CHANNELS`: `billing-alerts=C0123,billing-risk=C0456`. The policy names channels by
+/// what they are for, and each deployment says which conversations those are, by id, since Slack's
+/// history takes nothing else.
+fn channels(env: &Env, bundle: &Bundle) -> Result<BTreeMap<String, String>, EnvError> {
+    let channels: BTreeMap<String, String> = env
+        .required("SLACK_CHANNELS")?
+        .split(',')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, id)| (name.trim().to_owned(), id.trim().to_owned()))
+        .filter(|(name, id)| !name.is_empty() && !id.is_empty())
+        .collect();
+    match bundle.channels().into_iter().find(|name| !channels.contains_key(*name)) {
+        Some(missing) => Err(EnvError::invalid(
+            "SLACK_CHANNELS",
+            format!("`{missing}=C…` as well, which the policy names"),
+        )),
+        None => Ok(channels),
+    }
+}

@@ -1,0 +1,87 @@
+//! A batch from the queue: groups side by side, each group in order, and a group stops at its first
+//! failure.
+
+use std::collections::BTreeMap;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::{Envelope, RunId};
+use futures_util::future::join_all;
+use runtime::{Metrics, failure};
+
+use crate::{App, turn};
+
+/// Takes a batch and names the messages that must come again. A message that fails takes the later
+/// ones of its group with it, since their order would be lost; other groups go on
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
+pub async fn handle(app: &App, event: SqsEvent) -> SqsBatchResponse {
+    let metrics = app.meter.invocation();
+    let run = app.new_run();
+    let mut groups: BTreeMap<String, Vec<SqsMessage>> = BTreeMap::new();
+    for message in event.records {
+        let group = message.attributes.get("MessageGroupId").cloned().unwrap_or_default();
+        groups.entry(group).or_default().push(message);
+    }
+    let failed = join_all(groups.into_values().map(|group| take_group(app, &metrics, &run, group))).await;
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failed
+        .into_iter()
+        .flatten()
+        .map(|id| {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            failure
+        })
+        .collect();
+    response
+}
+
+/// The ids of the messages of one group that must come again.
+async fn take_group(app: &App, metrics: &Metrics, run: &RunId, group: Vec<SqsMessage>) -> Vec<String> {
+    let mut messages = group.into_iter();
+    while let Some(message) = messages.next() {
+        if take(app, metrics, run, &message).await {
+            continue;
+        }
+        metrics.count("messages_failed", 1);
+        return std::iter::once(message).chain(messages).filter_map(|message| message.message_id).collect();
+    }
+    Vec::new()
+}
+
+/// Whether the message is done with.
+async fn take(app: &App, metrics: &Metrics, run: &RunId, message: &SqsMessage) -> bool {
+    let envelope = match serde_json::from_str::<Envelope>(message.body.as_deref().unwrap_or_default()) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            // It will not get better: after the queue's last try it lies in the dead-letter queue,
+            // where an alarm shows it. The body is not logged; its place in the queue is enough.
+            let message_id = message.message_id.as_deref().unwrap_or_default();
+            tracing::error!(
+                message_id,
+                line = error.line(),
+                column = error.column(),
+                "a message is no envelope"
+            );
+            metrics.count("messages_unreadable", 1);
+            return false;
+        }
+    };
+    metrics.count("events_received", 1);
+    let waited = (app.clock)().since(envelope.received).max(0);
+    metrics.seconds("queue_latency", i32::try_from(waited).map_or(f64::MAX, f64::from));
+    match turn::take(app, metrics, run, &envelope).await {
+        Ok(()) => true,
+        Err(error) => {
+            let (event, kind) = (envelope.id.as_str(), envelope.kind.as_str());
+            tracing::warn!(
+                event,
+                kind,
+                cause = error.kind(),
+                failure = failure::chain(&error),
+                "a turn failed"
+            );
+            metrics.count_by("turns_failed", error.kind(), 1);
+            false
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! One file for each sweep.
+
+pub mod events;
+pub mod steps;
