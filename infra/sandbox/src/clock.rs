@@ -90,7 +90,7 @@ mod tests {
     fn a_running_clock_can_be_moved_forward() {
         let clock = Clock::running();
         let before = clock.millis();
-        clock.advance(Duration::from_secs(3600));
+        clock.advance(Duration::from_hours(1));
         assert!(clock.millis() >= before + 3_600_000);
     }
 }

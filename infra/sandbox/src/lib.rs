@@ -4,6 +4,8 @@
 mod aws_json;
 pub mod clock;
 pub mod dynamodb;
+pub mod keys;
+pub mod lambda;
 pub mod loopback;
 pub mod oidc;
 pub mod people;
@@ -11,7 +13,10 @@ pub mod secrets;
 pub mod shelf;
 pub mod slack;
 pub mod sqs;
+pub mod stripe;
+pub mod world;
 
 pub use clock::Clock;
 pub use loopback::Loopback;
 pub use shelf::Shelf;
+pub use world::Sandbox;

@@ -1,1 +1,4 @@
-//! Reads and controlled writes around Stripe: chat.
+//! Reads and controlled writes around Stripe, one module and one concrete client for each service.
+//! Nothing here can move money or give access; that is `gated`.
+
+pub mod slack;

@@ -42,6 +42,19 @@ impl From<Failure> for Diagnostic {
     }
 }
 
+/// What another crate's error and its causes say, without the error itself: the debug output of an
+/// AWS error, for one, holds the whole answer, and so perhaps a secret.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Cause(String);
+
+impl Cause {
+    /// The text of [`chain`].
+    pub fn of(error: &(dyn Error + 'static)) -> Self {
+        Self(chain(error))
+    }
+}
+
 /// An error and its causes, joined by colons, for a log line. The texts of our own errors hold no
 /// personal data; of others' errors those two that quote their input are told in our own words: JSON
 /// (values) and HTTP (addresses).

@@ -189,6 +189,7 @@ mod tests {
             metrics.seconds("queue_latency", 1.5);
             metrics.seconds("queue_latency", 3.0);
         });
+        insta::with_settings!({ sort_maps => true }, {
         insta::assert_json_snapshot!(lines, @r#"
         [
           {
@@ -236,6 +237,7 @@ mod tests {
           }
         ]
         "#);
+                });
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! Sending to a FIFO queue.
 
-use std::error::Error;
-
 use aws_sdk_sqs::{Client, types::QueueAttributeName};
 use domain::{Digest, Envelope};
 use serde::Serialize;
 
-use crate::{Env, EnvError};
+use crate::{Env, EnvError, failure::Cause};
 
 /// SQS takes group and deduplication ids of at most this many characters:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
@@ -28,7 +26,7 @@ pub enum QueueError {
     Absent,
     /// The service gave no confirmation.
     #[error("the queue did not confirm; send the message again")]
-    Unconfirmed(#[source] Box<dyn Error + Send + Sync>),
+    Unconfirmed(#[source] Cause),
     /// The message could not be written as JSON.
     #[error("the message could not be written as JSON")]
     Unwritable(#[source] serde_json::Error),
@@ -98,7 +96,7 @@ impl Queue {
             .await
             .map_err(|error| match error.as_service_error() {
                 Some(service) if service.is_queue_does_not_exist() => QueueError::Absent,
-                _ => QueueError::Unconfirmed(Box::new(error)),
+                _ => QueueError::Unconfirmed(Cause::of(&error)),
             })?;
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Secrets, by name, from Secrets Manager; and the shapes in which several are kept in one.
 
-use std::error::Error;
-
 use aws_sdk_secretsmanager::Client;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use tokio::task::JoinSet;
+
+use crate::failure::Cause;
 
 /// Reads secrets.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub enum SecretError {
         name: String,
         /// Why.
         #[source]
-        source: Box<dyn Error + Send + Sync>,
+        source: Cause,
     },
     /// It was read and is not of the shape it has to be.
     #[error("the secret `{name}` must be {expected}; store it again in that shape")]
@@ -60,7 +60,7 @@ impl Secrets {
             let name = name.to_owned();
             match error.as_service_error() {
                 Some(service) if service.is_resource_not_found_exception() => SecretError::Absent { name },
-                _ => SecretError::Unreadable { name, source: Box::new(error) },
+                _ => SecretError::Unreadable { name, source: Cause::of(&error) },
             }
         })?;
         match answer.secret_string.as_deref().map(str::trim) {
@@ -84,7 +84,7 @@ impl Secrets {
         while let Some(read) = reads.join_next().await {
             let (index, value) = read.map_err(|error| SecretError::Unreadable {
                 name: "(several)".to_owned(),
-                source: Box::new(error),
+                source: Cause::of(&error),
             })?;
             values.push((index, value?));
         }
@@ -157,7 +157,7 @@ fn read_key_set(json: &str) -> Option<Vec<(String, SecretSlice<u8>)>> {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Json, Router, http::StatusCode, response::IntoResponse as _, routing::post};
+    use axum::{Json, Router, body::Bytes, http::StatusCode, response::IntoResponse as _, routing::post};
     use serde_json::{Value, json};
 
     use super::*;
@@ -165,7 +165,8 @@ mod tests {
 
     /// Answers with the name in the value; `blank` and `absent` are what they say.
     async fn secrets() -> Secrets {
-        let answer = |Json(asked): Json<Value>| async move {
+        let answer = |body: Bytes| async move {
+            let asked: Value = serde_json::from_slice(&body).unwrap();
             let name = asked["SecretId"].as_str().unwrap().to_owned();
             match name.as_str() {
                 "absent" => {
@@ -176,6 +177,7 @@ mod tests {
                     let error = json!({ "__type": "AccessDeniedException", "message": "not allowed" });
                     (StatusCode::BAD_REQUEST, Json(error)).into_response()
                 }
+                "garbled" => r#"{"SecretString": "canary" "#.into_response(),
                 "blank" => Json(json!({ "Name": name, "SecretString": " \n" })).into_response(),
                 _ => Json(json!({ "Name": name, "SecretString": format!(" value of {name}\n") }))
                     .into_response(),
@@ -211,6 +213,9 @@ mod tests {
         assert!(matches!(error("absent").await, SecretError::Absent { name } if name == "absent"));
         assert!(matches!(error("blank").await, SecretError::Blank { name } if name == "blank"));
         assert!(matches!(error("denied").await, SecretError::Unreadable { name, .. } if name == "denied"));
+        assert!(matches!(error("garbled").await, SecretError::Unreadable { .. }));
+        let shown = format!("{:?}", error("garbled").await);
+        assert!(!shown.contains("canary"), "{shown}");
         assert!(secrets.get_all(["a", "blank"]).await.is_err());
     }
 

@@ -98,6 +98,7 @@ mod tests {
             let _span = tracing::info_span!(target: "processor", "turn", case = "recovery:in_1").entered();
             tracing::info!(target: "processor", event = "evt_1", "committed");
         });
+        insta::with_settings!({ sort_maps => true }, {
         insta::assert_json_snapshot!(lines, @r#"
         [
           {
@@ -112,6 +113,7 @@ mod tests {
           }
         ]
         "#);
+                });
     }
 
     #[test]

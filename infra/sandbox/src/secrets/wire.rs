@@ -65,7 +65,7 @@ pub(super) async fn handle(
 fn dispatch(vault: &mut Vault, operation: &str, input: Input, now: i64) -> Result<Value, Refused> {
     match operation {
         "CreateSecret" => create(vault, input, now),
-        "PutSecretValue" => put(vault, input, now),
+        "PutSecretValue" => put(vault, &input, now),
         "UpdateSecret" => update(vault, input, now),
         "GetSecretValue" => {
             let secret = vault.alive(&input.id()?, now)?;
@@ -127,7 +127,7 @@ fn create(vault: &mut Vault, input: Input, now: i64) -> Result<Value, Refused> {
     Ok(json!({ "ARN": secret.arn, "Name": secret.name, "VersionId": token }))
 }
 
-fn put(vault: &mut Vault, input: Input, now: i64) -> Result<Value, Refused> {
+fn put(vault: &mut Vault, input: &Input, now: i64) -> Result<Value, Refused> {
     let (token, payload) = (input.token(), input.payload()?.ok_or(NO_VALUE)?);
     let secret = vault.alive(&input.id()?, now)?;
     secret.put(&token, payload, &input.version_stages, now)?;

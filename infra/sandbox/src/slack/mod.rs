@@ -184,6 +184,11 @@ impl Slack {
         self.memory().direct.get(channel).cloned().unwrap_or_default()
     }
 
+    /// What people call a channel: `#billing`, or the names of those in a direct message.
+    pub fn place(&self, channel: &str) -> String {
+        page::place(self, channel)
+    }
+
     /// Makes the next `times` calls of `method` go wrong. Several faults of a method take turns in
     /// the order of asking.
     pub fn fail(&self, method: &str, fault: Fault, times: usize) {

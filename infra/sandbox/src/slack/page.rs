@@ -52,7 +52,7 @@ fn article(slack: &Slack, message: &Message) -> Markup {
 }
 
 /// The channel's name, or who is spoken to.
-fn place(slack: &Slack, channel: &str) -> String {
+pub(super) fn place(slack: &Slack, channel: &str) -> String {
     if let Some(known) = slack.workspace.channels.iter().find(|known| known.id == channel) {
         return format!("#{}", known.name);
     }

@@ -5,6 +5,7 @@
 //! kept and shown), throttling. Signatures are not checked.
 
 mod batch;
+mod exchange;
 mod message;
 mod queue;
 mod receipt;
@@ -15,6 +16,7 @@ mod settings;
 mod wire;
 
 use std::{
+    collections::BTreeMap,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
@@ -22,8 +24,9 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use axum::{Router, extract::DefaultBodyLimit, routing::post};
+use serde_json::json;
 use tokio::sync::Notify;
 
 pub use self::message::{Attribute, Attributes, Message};
@@ -46,6 +49,27 @@ impl Sqs {
     pub fn open(shelf: Shelf, clock: Clock) -> Result<Arc<Self>> {
         let state = Mutex::new(saved::load(&shelf)?);
         Ok(Arc::new(Self { state, shelf, clock, changed: Notify::new() }))
+    }
+
+    /// Creates the queue `name` and the queue `dead` for what was received `receives` times without
+    /// being deleted; received messages are hidden for `visibility` seconds. Queues that are there with
+    /// these settings are fine.
+    ///
+    /// # Errors
+    /// If a name is no FIFO queue's, if a queue is there with other settings, or if the disk refuses.
+    pub fn create(&self, name: &str, dead: &str, visibility: u32, receives: u32) -> Result<()> {
+        let redrive = json!({ "deadLetterTargetArn": service::arn(dead), "maxReceiveCount": receives });
+        let fifo = ("FifoQueue".to_owned(), "true".to_owned());
+        let settings = BTreeMap::from([
+            fifo.clone(),
+            ("VisibilityTimeout".to_owned(), visibility.to_string()),
+            ("RedrivePolicy".to_owned(), redrive.to_string()),
+        ]);
+        self.step(|state, now| {
+            state.create(dead, &BTreeMap::from([fifo]), now)?;
+            state.create(name, &settings, now)
+        })
+        .map_err(|refused| anyhow!("cannot create queue `{name}`: {refused}"))
     }
 
     /// The service over HTTP. Clients set its address as their endpoint.
@@ -131,4 +155,63 @@ impl Sqs {
 /// Starts a wait without waiting: whether it is over already.
 async fn listen(mut wait: Pin<&mut impl Future<Output = ()>>) -> bool {
     poll_fn(|context| Poll::Ready(wait.as_mut().poll(context).is_ready())).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUEUE: &str = "work.fifo";
+
+    fn sqs() -> Arc<Sqs> {
+        let sqs = Sqs::open(Shelf::memory().unwrap(), Clock::held_at(1_790_000_000)).unwrap();
+        sqs.step(|state, now| state.create(QUEUE, &BTreeMap::new(), now)).unwrap();
+        sqs
+    }
+
+    fn send(sqs: &Sqs, id: &str) {
+        let draft = message::Draft {
+            body: id.to_owned(),
+            attributes: Attributes::new(),
+            trace_header: None,
+            group: "A".to_owned(),
+            deduplication_id: Some(id.to_owned()),
+        };
+        sqs.step(|state, now| state.queue(QUEUE)?.send(draft, id.to_owned(), now)).unwrap();
+    }
+
+    fn receive(sqs: &Sqs, wait: i64) -> impl Future<Output = Vec<String>> {
+        let received = sqs.receive(QUEUE, Pull { most: 10, ..Pull::default() }, Some(wait));
+        async move { received.await.unwrap().into_iter().map(|message| message.body).collect() }
+    }
+
+    /// One poll: no waiting for a wake that could come late.
+    async fn poll<T>(future: &mut Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+    }
+
+    #[tokio::test]
+    async fn a_send_wakes_a_waiting_receiver() {
+        let sqs = sqs();
+        let mut waiting = pin!(receive(&sqs, 20));
+        assert!(poll(&mut waiting).await.is_pending());
+        send(&sqs, "one");
+        assert_eq!(poll(&mut waiting).await, Poll::Ready(vec!["one".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn the_clock_wakes_a_waiting_receiver_when_a_message_turns_visible_or_its_time_is_up() {
+        let sqs = sqs();
+        send(&sqs, "one");
+        assert_eq!(receive(&sqs, 0).await, ["one"]);
+        for (after, expected) in [(30, vec!["one".to_owned()]), (20, vec![])] {
+            let mut waiting = pin!(receive(&sqs, 20));
+            sqs.clock.advance(Duration::from_secs(after - 20));
+            assert!(poll(&mut waiting).await.is_pending());
+            sqs.clock.advance(Duration::from_secs(19));
+            assert!(poll(&mut waiting).await.is_pending());
+            sqs.clock.advance(Duration::from_secs(1));
+            assert_eq!(poll(&mut waiting).await, Poll::Ready(expected));
+        }
+    }
 }

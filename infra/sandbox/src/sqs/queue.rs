@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     message::{Draft, Message},
@@ -145,8 +146,8 @@ impl Queue {
         match &draft.deduplication_id {
             Some(id) => Ok(id.clone()),
             None if self.head.settings.deduplicate_by_content => {
-                use sha2::Digest as _;
-                Ok(sha2::Sha256::digest(&draft.body).iter().map(|byte| format!("{byte:02x}")).collect())
+                let digits = Sha256::digest(&draft.body).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+                Ok(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
             }
             None => Err(Refused::Invalid {
                 name: "MessageDeduplicationId",
@@ -357,3 +358,6 @@ impl Queue {
         self.head.last_sequence
     }
 }
+
+#[cfg(test)]
+mod tests;

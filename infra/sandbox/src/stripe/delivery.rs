@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::{Stripe, document::Document as _, events, store::Changes};
+use super::{Stripe, document::Document as _, events, ids, store::Changes};
 
 /// When a failed delivery is tried again, in seconds after the attempt. Stripe says "three times over
 /// a few hours" for sandboxes and publishes no intervals.
@@ -127,7 +127,7 @@ fn hex(secret: &str, message: &str) -> String {
     // An HMAC key may have any length, so that the error cannot occur; no signature is the safe answer.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
     mac.update(message.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    ids::hex(&mac.finalize().into_bytes())
 }
 
 /// What one delivery sends.
@@ -190,14 +190,14 @@ impl Stripe {
         let now = self.now();
         let mut due: Vec<Job> = self.state().jobs.values().filter(|job| job.due <= now).cloned().collect();
         if let Some(seed) = self.shuffle() {
-            due.sort_by_cached_key(|job| super::ids::derived("", seed, job.seq));
+            due.sort_by_cached_key(|job| ids::derived("", seed, job.seq));
         }
         due
     }
 
     fn letter(&self, job: &Job) -> Option<Letter> {
         let state = self.state();
-        let endpoint = &state.objects.get(&job.endpoint)?.object;
+        let endpoint = Some(&state.objects.get(&job.endpoint)?.object).filter(|one| !one.flag("deleted"))?;
         let mut event = state.events.values().rev().find(|event| event.id() == job.event)?.clone();
         if let Some(version) = endpoint.maybe("api_version") {
             event.set("api_version", version);
@@ -215,7 +215,12 @@ impl Stripe {
             event = events::thin(&event);
         }
         let body = event.to_string();
-        Some(Letter { url: endpoint.text("url").to_owned(), signature: signature(secrets, now, &body), body, kind })
+        Some(Letter {
+            url: endpoint.text("url").to_owned(),
+            signature: signature(secrets, now, &body),
+            body,
+            kind,
+        })
     }
 
     /// Records how a delivery went: done, tried again later, or given up.

@@ -68,7 +68,7 @@ pub(crate) fn with_nulls(mut document: Value, absent: &[&str]) -> Value {
 
 /// Stripe's envelope of a list.
 pub(crate) fn list(data: Vec<Value>, has_more: bool, url: &str) -> Value {
-    json!({ "object": "list", "data": data, "has_more": has_more, "url": url })
+    json!({ "object": "list", "data": Value::Array(data), "has_more": has_more, "url": url })
 }
 
 /// Merges a `metadata` parameter: an empty value deletes its key, and `""` for the whole clears it.

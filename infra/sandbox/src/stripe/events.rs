@@ -81,8 +81,7 @@ pub(crate) fn instant(seconds: i64) -> String {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let part = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * part + 2) / 5 + 1;
@@ -107,21 +106,24 @@ pub(crate) fn all(tx: &mut Tx, call: &Call) -> Outcome<Value> {
     let types = params.texts("types");
     let one = params.text("type")?;
     if one.is_some() && params.raw("types").is_some() {
-        return Err(Failure::parameter("types", "You may only specify one of these parameters: type, types."));
+        return Err(Failure::parameter(
+            "types",
+            "You may only specify one of these parameters: type, types.",
+        ));
     }
     if types.len() > 20 {
         return Err(Failure::parameter("types", "You may pass at most 20 event types."));
     }
     let delivered = params.flag("delivery_success")?;
-    let found = tx
-        .events()
-        .filter(|event| kept(event, tx.now))
-        .filter(|event| one.is_none_or(|kind| matches(kind, event.text("type"))))
-        .filter(|event| types.is_empty() || types.iter().any(|kind| matches(kind, event.text("type"))))
-        .filter(|event| delivered.is_none_or(|yes| (event.int("pending_webhooks") == 0) == yes))
-        .cloned()
-        .collect();
-    lists::page(params, newest_first(found), "/v1/events", "event")
+    let wanted = |event: &Value| {
+        let kind = event.text("type");
+        one.is_none_or(|filter| matches(filter, kind))
+            && (types.is_empty() || types.iter().any(|filter| matches(filter, kind)))
+            && delivered.is_none_or(|yes| (event.int("pending_webhooks") == 0) == yes)
+    };
+    let mut found: Vec<&Value> = tx.events().filter(|event| kept(event, tx.now)).collect();
+    found.sort_by_key(|event| std::cmp::Reverse(event.int("created")));
+    lists::page(params, found, wanted, "/v1/events", "event")
 }
 
 /// `GET /v2/core/events/{id}`
@@ -161,11 +163,6 @@ fn find(tx: &Tx, id: &str) -> Option<Value> {
 
 fn kept(event: &Value, now: i64) -> bool {
     event.int("created") > now - RETENTION
-}
-
-fn newest_first(mut events: Vec<Value>) -> Vec<Value> {
-    events.sort_by_key(|event| std::cmp::Reverse(event.int("created")));
-    events
 }
 
 /// Whether a filter such as `invoice.paid`, `invoice.*` or `*` takes an event type.

@@ -83,7 +83,9 @@ fn included(tx: &Tx, target: &Value, field: &str) -> Option<(&'static str, Value
     let id = target.id();
     let (kind, by, url) = match (target.text("object"), field) {
         // A restricted key is asked for credit notes here, say public code bases.
-        ("invoice", "payments") => ("invoice_payment", "invoice", format!("/v1/invoice_payments?invoice={id}")),
+        ("invoice", "payments") => {
+            ("invoice_payment", "invoice", format!("/v1/invoice_payments?invoice={id}"))
+        }
         ("charge", "refunds") => ("refund", "charge", format!("/v1/charges/{id}/refunds")),
         ("customer", "subscriptions") => {
             ("subscription", "customer", format!("/v1/customers/{id}/subscriptions"))

@@ -75,9 +75,7 @@ impl Params {
             None | Some("") => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
-            Some(text) => {
-                Err(Failure::parameter(&self.called(field), format!("Invalid boolean: {text}")))
-            }
+            Some(text) => Err(Failure::parameter(&self.called(field), format!("Invalid boolean: {text}"))),
         }
     }
 
@@ -157,8 +155,13 @@ fn place(level: &mut Map<String, Value>, path: &[String], value: String) {
 /// Hashes whose keys are all numbers become arrays, except within `metadata`.
 fn arrays(value: Value, metadata: bool) -> Value {
     let Value::Object(map) = value else { return value };
-    let mut fields: Vec<(String, Value)> =
-        map.into_iter().map(|(key, value)| { let within = key == "metadata"; (key, arrays(value, within)) }).collect();
+    let mut fields: Vec<(String, Value)> = map
+        .into_iter()
+        .map(|(key, value)| {
+            let within = key == "metadata";
+            (key, arrays(value, within))
+        })
+        .collect();
     let numbered = !fields.is_empty() && fields.iter().all(|(key, _)| key.parse::<u32>().is_ok());
     if numbered && !metadata {
         fields.sort_by_key(|(key, _)| key.parse::<u32>().unwrap_or_default());

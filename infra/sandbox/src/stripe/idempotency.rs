@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     failure::Failure,
+    ids,
     store::{Changes, State},
 };
 
@@ -42,7 +43,7 @@ pub(crate) fn fingerprint(method: &str, path: &str, params: &Value) -> String {
     params.sort_all_objects();
     let mut hash = Sha256::new();
     hash.update(format!("{method} {path} {params}"));
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    ids::hex(&hash.finalize())
 }
 
 /// The first answer to this key, if it has one; refused if the key was used for something else.

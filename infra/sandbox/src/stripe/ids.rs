@@ -1,5 +1,7 @@
 //! Identifiers in Stripe's form.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -18,6 +20,15 @@ pub(crate) fn request() -> String {
     let mut hash = Sha256::new();
     hash.update(uuid::Uuid::new_v4().as_bytes());
     spell("req_", &hash.finalize(), 14)
+}
+
+/// Bytes as lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn spell(prefix: &str, bytes: &[u8], length: usize) -> String {

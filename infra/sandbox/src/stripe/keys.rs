@@ -67,8 +67,7 @@ impl Key {
                  '{account}'. Having the '{wanted}' permission would allow this request to continue.",
                 masked(&self.secret)
             ),
-        )
-        .with("code", "more_permissions_required"))
+        ))
     }
 }
 

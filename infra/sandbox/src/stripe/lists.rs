@@ -11,8 +11,16 @@ use super::{
 /// Parameters that every list takes.
 pub(crate) const PARAMS: &[&str] = &["created", "ending_before", "limit", "starting_after"];
 
-/// One page of `all`, which are newest first, after the filter `created`.
-pub(crate) fn page(params: &Params, all: Vec<Value>, url: &str, noun: &str) -> Outcome<Value> {
+/// One page of what `wanted` takes of `all`, which are newest first, after the filter `created`. A
+/// cursor may be any of `all`: an event that a filter no longer takes still marks its place.
+pub(crate) fn page<'v>(
+    params: &Params,
+    all: impl IntoIterator<Item = &'v Value>,
+    wanted: impl Fn(&Value) -> bool,
+    url: &str,
+    noun: &str,
+) -> Outcome<Value> {
+    let all: Vec<&Value> = all.into_iter().collect();
     let limit = params.int("limit")?.unwrap_or(10);
     if !(1..=100).contains(&limit) {
         return Err(Failure::parameter(
@@ -39,7 +47,8 @@ pub(crate) fn page(params: &Params, all: Vec<Value>, url: &str, noun: &str) -> O
         .into_iter()
         .skip(start)
         .take(end.saturating_sub(start))
-        .filter(|object| within(object.int("created")))
+        .filter(|object| within(object.int("created")) && wanted(object))
+        .cloned()
         .collect();
     let has_more = found.len() > limit;
     if ending.is_some() {
@@ -76,8 +85,9 @@ mod tests {
     use super::*;
 
     fn ids(query: &str) -> (Vec<String>, bool) {
-        let all = (1..=5).rev().map(|n| json!({ "id": format!("o{n}"), "created": n })).collect();
-        let page = page(&Params::decode(query.as_bytes()), all, "/v1/x", "x").unwrap();
+        let all: Vec<Value> = (1..=5).rev().map(|n| json!({ "id": format!("o{n}"), "created": n })).collect();
+        let odd = |object: &Value| !query.contains("odd") || object.int("created") % 2 == 1;
+        let page = page(&Params::decode(query.as_bytes()), &all, odd, "/v1/x", "x").unwrap();
         let ids = page.each("data").iter().map(|object| object.id().to_owned()).collect();
         (ids, page.flag("has_more"))
     }
@@ -89,6 +99,12 @@ mod tests {
         assert_eq!(ids("limit=2&starting_after=o2"), (vec!["o1".into()], false));
         assert_eq!(ids("limit=2&ending_before=o2"), (vec!["o4".into(), "o3".into()], true));
         assert_eq!(ids("limit=3&ending_before=o2"), (vec!["o5".into(), "o4".into(), "o3".into()], false));
+    }
+
+    #[test]
+    fn a_cursor_need_not_be_among_what_is_wanted() {
+        assert_eq!(ids("odd&starting_after=o4").0, ["o3", "o1"]);
+        assert_eq!(ids("odd&ending_before=o2").0, ["o5", "o3"]);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use super::{
     form::Params,
     lists,
     objects::{
-        balance, charges, credit_notes, customers, disputes, endpoints, invoices, methods, prices, refunds,
-        subscriptions,
+        balance, charges, credit_notes, customers, disputes, endpoints, invoices, methods, pauses, prices,
+        refunds, subscriptions,
     },
     search,
     store::Tx,
@@ -147,8 +147,8 @@ fn route(shape: &str) -> Option<Route> {
         "GET /v1/subscriptions/{}" => ("subscription", Retrieve("subscription")),
         "POST /v1/subscriptions/{}" => ("subscription", Do(subscriptions::update, subscriptions::PARAMS)),
         "DELETE /v1/subscriptions/{}" => ("subscription", Do(subscriptions::cancel_call, &["cancellation_details", "invoice_now", "prorate"])),
-        "POST /v1/subscriptions/{}/pause" => ("subscription", Do(subscriptions::pause, &["bill_for", "invoicing_behavior", "type"])),
-        "POST /v1/subscriptions/{}/resume" => ("subscription", Do(subscriptions::resume, &["billing_cycle_anchor", "payment_behavior", "proration_behavior", "proration_date"])),
+        "POST /v1/subscriptions/{}/pause" => ("subscription", Do(pauses::pause, &["bill_for", "invoicing_behavior", "type"])),
+        "POST /v1/subscriptions/{}/resume" => ("subscription", Do(pauses::resume, &["billing_cycle_anchor", "payment_behavior", "proration_behavior", "proration_date"])),
 
         "GET /v1/webhook_endpoints" => ("webhook", List("webhook_endpoint", &[])),
         "POST /v1/webhook_endpoints" => ("webhook", Do(endpoints::create_call, endpoints::PARAMS)),
@@ -168,7 +168,12 @@ impl Route {
                 call.params.only(&["expand"])?;
                 match tx.look(call.id()) {
                     // A deleted customer is still answered, as such.
-                    Some(object) if object.text("object") == *kind => Ok(object.clone()),
+                    Some(object)
+                        if object.text("object") == *kind
+                            && (!object.flag("deleted") || *kind == "customer") =>
+                    {
+                        Ok(object.clone())
+                    }
                     _ => Err(Failure::missing(kind, call.id(), "id")),
                 }
             }
@@ -183,14 +188,11 @@ impl Route {
                         wanted.push((*field, value));
                     }
                 }
-                let found = tx
-                    .all(kind)
-                    .into_iter()
-                    .filter(|object| !object.flag("deleted"))
-                    .filter(|object| wanted.iter().all(|(field, value)| object.text(field) == *value))
-                    .cloned()
-                    .collect();
-                lists::page(&call.params, found, path, kind)
+                let takes = |object: &Value| {
+                    !object.flag("deleted")
+                        && wanted.iter().all(|(field, value)| object.text(field) == *value)
+                };
+                lists::page(&call.params, tx.all(kind), takes, path, kind)
             }
             Run::Do(run, allowed) => {
                 let allowed: Vec<&str> = allowed.iter().copied().chain(["expand"]).collect();
@@ -201,6 +203,7 @@ impl Route {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every handler may refuse")]
 fn account(tx: &mut Tx, _: &Call) -> Outcome<Value> {
     Ok(json!({
         "id": tx.setting.account, "object": "account", "charges_enabled": true, "payouts_enabled": true,

@@ -20,8 +20,8 @@ use crate::Shelf;
 #[derive(Default)]
 pub(crate) struct State {
     pub objects: HashMap<String, Row>,
-    /// Ids by the order of creation.
-    pub order: BTreeMap<u64, String>,
+    /// The ids of each kind of object by the order of creation.
+    pub kinds: HashMap<String, BTreeMap<u64, String>>,
     /// Events by the order of creation.
     pub events: BTreeMap<u64, Value>,
     /// Deliveries that are still to be made.
@@ -61,8 +61,7 @@ impl State {
     pub(crate) fn load(shelf: &Shelf) -> Result<Self> {
         let mut state = Self::default();
         for (id, row) in shelf.all::<Row>(OBJECTS)? {
-            state.order.insert(row.seq, id.clone());
-            state.objects.insert(id, row);
+            state.insert(id, row);
         }
         for (_, row) in shelf.all::<EventRow>(EVENTS)? {
             state.events.insert(row.seq, row.event);
@@ -75,19 +74,19 @@ impl State {
     }
 
     /// Keeps changes, first on the shelf and then here.
-    pub(crate) fn keep(&mut self, shelf: &Shelf, changes: Changes) -> Result<()> {
+    pub(crate) fn keep(&mut self, disk: &Shelf, changes: Changes) -> Result<()> {
         let mut rows: Vec<(&str, String, Option<Value>)> = Vec::new();
         rows.push((META, "count".into(), Some(changes.count.into())));
         for (id, row) in &changes.objects {
             rows.push((OBJECTS, id.clone(), Some(serde_json::to_value(row)?)));
         }
-        for (seq, event) in &changes.events {
-            let row = EventRow { seq: *seq, event: event.clone() };
+        for (place, event) in &changes.events {
+            let row = EventRow { seq: *place, event: event.clone() };
             rows.push((EVENTS, event.id().to_owned(), Some(serde_json::to_value(row)?)));
         }
-        for (seq, job) in &changes.jobs {
+        for (place, job) in &changes.jobs {
             let job = job.as_ref().map(serde_json::to_value).transpose()?;
-            rows.push((JOBS, format!("{seq:020}"), job));
+            rows.push((JOBS, format!("{place:020}"), job));
         }
         for (key, saved) in &changes.saved {
             rows.push((SAVED, key.clone(), saved.as_ref().map(serde_json::to_value).transpose()?));
@@ -97,12 +96,11 @@ impl State {
         }
         let rows: Vec<_> =
             rows.iter().map(|(space, key, value)| (*space, key.as_str(), value.clone())).collect();
-        shelf.put_all(&rows)?;
+        disk.put_all(&rows)?;
 
         self.count = changes.count;
         for (id, row) in changes.objects {
-            self.order.insert(row.seq, id.clone());
-            self.objects.insert(id, row);
+            self.insert(id, row);
         }
         self.events.extend(changes.events);
         merge(&mut self.jobs, changes.jobs);
@@ -114,6 +112,20 @@ impl State {
         }
         merge(&mut self.notes, changes.notes);
         Ok(())
+    }
+}
+
+impl State {
+    fn insert(&mut self, id: String, row: Row) {
+        let kind = row.object.text("object").to_owned();
+        self.kinds.entry(kind).or_default().insert(row.seq, id.clone());
+        self.objects.insert(id, row);
+    }
+
+    /// All objects of a kind, oldest first.
+    pub(crate) fn all(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        let ids = self.kinds.get(kind).into_iter().flat_map(BTreeMap::values);
+        ids.filter_map(|id| self.objects.get(id)).map(|row| &row.object)
     }
 }
 
@@ -215,22 +227,17 @@ impl<'s> Tx<'s> {
     /// A copy of the object of a kind, to be changed and [`Tx::put`] back.
     pub(crate) fn get(&self, kind: &str, id: &str, param: &str) -> Outcome<Value> {
         match self.look(id) {
-            Some(object) if object.text("object") == kind => Ok(object.clone()),
+            Some(object) if object.text("object") == kind && !object.flag("deleted") => Ok(object.clone()),
             _ => Err(Failure::missing(kind, id, param)),
         }
     }
 
     /// All objects of a kind, newest first.
     pub(crate) fn all(&self, kind: &str) -> Vec<&Value> {
-        let mut rows: Vec<&Row> = self
-            .base
-            .objects
-            .iter()
-            .filter(|(id, _)| !self.changes.objects.contains_key(*id))
-            .map(|(_, row)| row)
-            .chain(self.changes.objects.values())
-            .filter(|row| row.object.text("object") == kind)
-            .collect();
+        let known = self.base.kinds.get(kind).into_iter().flat_map(BTreeMap::values);
+        let known = known.filter_map(|id| self.row(id));
+        let new = self.changes.objects.values().filter(|row| row.seq > self.base.count);
+        let mut rows: Vec<&Row> = known.chain(new.filter(|row| row.object.text("object") == kind)).collect();
         rows.sort_by_key(|row| std::cmp::Reverse((row.object.int("created"), row.seq)));
         rows.into_iter().map(|row| &row.object).collect()
     }

@@ -1,7 +1,13 @@
 //! Conformance of the AWS stand-ins: what the functions rely on, asked through the real SDKs.
 //! Expected is what AWS documents.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "helpers of tests"
+)]
 
 mod dynamodb;
 mod secrets;

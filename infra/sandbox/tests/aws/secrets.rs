@@ -63,16 +63,25 @@ async fn a_secret_is_read_by_name_and_by_arn() {
 async fn putting_a_value_makes_the_one_before_it_previous() {
     let (world, _, _) = world().await;
     world.put("v2").await;
-    assert_eq!((world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await), ("v2".into(), "v1".into()));
+    assert_eq!(
+        (world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await),
+        ("v2".into(), "v1".into())
+    );
     world.put("v3").await;
-    assert_eq!((world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await), ("v3".into(), "v2".into()));
+    assert_eq!(
+        (world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await),
+        ("v3".into(), "v2".into())
+    );
 }
 
 #[tokio::test]
 async fn updating_a_secret_moves_the_labels_too() {
     let (world, _, _) = world().await;
     world.client.update_secret().secret_id(NAME).secret_string("v2").send().await.unwrap();
-    assert_eq!((world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await), ("v2".into(), "v1".into()));
+    assert_eq!(
+        (world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await),
+        ("v2".into(), "v1".into())
+    );
 }
 
 #[tokio::test]
@@ -80,7 +89,10 @@ async fn a_pending_version_becomes_current_when_it_is_promoted() {
     let (world, _, first) = world().await;
     let pending = world.client.put_secret_value().secret_id(NAME).secret_string("v2");
     let second = pending.version_stages("AWSPENDING").send().await.unwrap().version_id.unwrap();
-    assert_eq!((world.staged("AWSCURRENT").await, world.staged("AWSPENDING").await), ("v1".into(), "v2".into()));
+    assert_eq!(
+        (world.staged("AWSCURRENT").await, world.staged("AWSPENDING").await),
+        ("v1".into(), "v2".into())
+    );
 
     let promote = || {
         let promote = world.client.update_secret_version_stage().secret_id(NAME);
@@ -88,7 +100,10 @@ async fn a_pending_version_becomes_current_when_it_is_promoted() {
     };
     assert_eq!(code(&promote().send().await.unwrap_err()), "InvalidParameterException", "from where?");
     promote().remove_from_version_id(&first).send().await.unwrap();
-    assert_eq!((world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await), ("v2".into(), "v1".into()));
+    assert_eq!(
+        (world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await),
+        ("v2".into(), "v1".into())
+    );
 
     let described = world.client.describe_secret().secret_id(NAME).send().await.unwrap();
     let stages = described.version_ids_to_stages().unwrap();
@@ -100,7 +115,13 @@ async fn a_version_put_twice_is_one_and_never_changes() {
     let (world, _, _) = world().await;
     let token = "11111111-2222-3333-4444-555555555555";
     let put = |value: &str| {
-        world.client.put_secret_value().secret_id(NAME).secret_string(value).client_request_token(token).send()
+        world
+            .client
+            .put_secret_value()
+            .secret_id(NAME)
+            .secret_string(value)
+            .client_request_token(token)
+            .send()
     };
     put("v2").await.unwrap();
     put("v2").await.unwrap();
@@ -150,7 +171,7 @@ async fn a_deleted_secret_can_be_restored_until_its_window_ends() {
     assert_eq!(world.staged("AWSCURRENT").await, "v1");
 
     delete().await.unwrap();
-    world.clock.advance(Duration::from_secs(7 * 86_400));
+    world.clock.advance(Duration::from_hours(7 * 24));
     assert_eq!(world.refusal().await, "ResourceNotFoundException");
 }
 
@@ -182,7 +203,8 @@ async fn secrets_are_listed_in_pages_without_their_values() {
         list.iter().map(|entry| entry.name().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names(page.secret_list()), ["app/a", "app/b"]);
-    let rest = world.client.list_secrets().max_results(2).set_next_token(page.next_token).send().await.unwrap();
+    let rest =
+        world.client.list_secrets().max_results(2).set_next_token(page.next_token).send().await.unwrap();
     assert_eq!((names(rest.secret_list()), rest.next_token), (vec![NAME.to_owned()], None));
 }
 
@@ -191,7 +213,10 @@ async fn a_secret_put_in_process_is_read_through_the_sdk_and_rotates_the_same_wa
     let world = world_on(Shelf::memory().unwrap()).await;
     world.secrets.put(NAME, "v1").unwrap();
     world.secrets.put(NAME, "v2").unwrap();
-    assert_eq!((world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await), ("v2".into(), "v1".into()));
+    assert_eq!(
+        (world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await),
+        ("v2".into(), "v1".into())
+    );
     assert!(world.secrets.put("no blanks", "x").is_err());
 }
 
@@ -207,7 +232,10 @@ async fn secrets_survive_reopening_the_shelf() {
     drop(world);
 
     let world = world_on(Shelf::open(&folder.file()).unwrap()).await;
-    assert_eq!((world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await), ("v2".into(), "v1".into()));
+    assert_eq!(
+        (world.staged("AWSCURRENT").await, world.staged("AWSPREVIOUS").await),
+        ("v2".into(), "v1".into())
+    );
     let missing = world.client.describe_secret().secret_id("gone").send().await.unwrap_err();
     assert!(missing.as_service_error().unwrap().is_resource_not_found_exception());
 }

@@ -306,8 +306,10 @@ impl Operation {
     /// not in the map, so that no two operations share one.
     pub fn parameters(&self) -> BTreeMap<String, String> {
         let mut map = BTreeMap::new();
-        let mut add = |name: &str, value: String| {
-            map.insert(name.to_owned(), value);
+        let mut add = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                map.insert(name.to_owned(), value);
+            }
         };
         match self {
             Self::Refund { .. }
@@ -317,30 +319,30 @@ impl Operation {
             | Self::VoidInvoice { .. }
             | Self::MarkUncollectible { .. } => {}
             Self::CreditNote { to_balance, memo, email, .. } => {
-                add("email", email.to_string());
-                add("to_balance", to_balance.to_string());
-                memo.iter().for_each(|memo| add("memo", memo.clone()));
+                add("email", Some(email.to_string()));
+                add("to_balance", Some(to_balance.to_string()));
+                add("memo", memo.clone());
             }
             Self::BalanceCredit { description, .. } => {
-                description.iter().for_each(|text| add("description", text.clone()));
+                add("description", description.clone());
             }
             Self::SubmitEvidence { evidence, .. } => {
-                evidence
-                    .fields()
-                    .for_each(|(name, value)| add(&format!("evidence.{name}"), value.to_owned()));
+                for (name, value) in evidence.fields() {
+                    add(&format!("evidence.{name}"), Some(value.to_owned()));
+                }
             }
             Self::CancelSubscription { invoice_now, prorate, feedback, comment, .. } => {
-                add("invoice_now", invoice_now.to_string());
-                add("prorate", prorate.to_string());
-                feedback.iter().for_each(|feedback| add("feedback", feedback.as_str().to_owned()));
-                comment.iter().for_each(|text| add("comment", text.clone()));
+                add("invoice_now", Some(invoice_now.to_string()));
+                add("prorate", Some(prorate.to_string()));
+                add("feedback", feedback.map(|feedback| feedback.as_str().to_owned()));
+                add("comment", comment.clone());
             }
             Self::PauseCollection { behavior, resumes_at, .. } => {
-                add("behavior", behavior.as_str().to_owned());
-                resumes_at.iter().for_each(|at| add("resumes_at", at.seconds().to_string()));
+                add("behavior", Some(behavior.as_str().to_owned()));
+                add("resumes_at", resumes_at.map(|at| at.seconds().to_string()));
             }
             Self::PayInvoice { payment_method, .. } => {
-                payment_method.iter().for_each(|method| add("payment_method", method.to_string()));
+                add("payment_method", payment_method.as_ref().map(PaymentMethodId::to_string));
             }
         }
         map

@@ -88,7 +88,13 @@ pub(crate) fn retrieve(tx: &mut Tx, call: &Call) -> Outcome<Value> {
 pub(crate) fn of_customer(tx: &mut Tx, call: &Call) -> Outcome<Value> {
     tx.get("customer", call.id(), "customer")?;
     let found = tx.with(KIND, "customer", call.id());
-    lists::page(&call.params, found, &format!("/v1/customers/{}/balance_transactions", call.id()), KIND)
+    lists::page(
+        &call.params,
+        &found,
+        |_| true,
+        &format!("/v1/customers/{}/balance_transactions", call.id()),
+        KIND,
+    )
 }
 
 /// Books money of the account, in minor units; a charge costs 2.9 % and 30.

@@ -81,13 +81,30 @@ pub(crate) fn decline(decline_code: &str) -> Decline {
         _ => "card_declined",
     };
     let advice = match decline_code {
-        "lost_card" | "stolen_card" | "pickup_card" | "restricted_card" | "do_not_try_again"
-        | "revocation_of_authorization" | "revocation_of_all_authorizations" | "stop_payment_order"
-        | "security_violation" | "invalid_account" => Some("do_not_try_again"),
-        "expired_card" | "incorrect_cvc" | "invalid_cvc" | "incorrect_number" | "invalid_number"
-        | "incorrect_zip" | "incorrect_address" | "invalid_expiry_month" | "invalid_expiry_year"
+        "lost_card"
+        | "stolen_card"
+        | "pickup_card"
+        | "restricted_card"
+        | "do_not_try_again"
+        | "revocation_of_authorization"
+        | "revocation_of_all_authorizations"
+        | "stop_payment_order"
+        | "security_violation"
+        | "invalid_account" => Some("do_not_try_again"),
+        "expired_card"
+        | "incorrect_cvc"
+        | "invalid_cvc"
+        | "incorrect_number"
+        | "invalid_number"
+        | "incorrect_zip"
+        | "incorrect_address"
+        | "invalid_expiry_month"
+        | "invalid_expiry_year"
         | "new_account_information_available" => Some("confirm_card_data"),
-        "fraudulent" | "merchant_blacklist" | "authentication_required" | "duplicate_transaction"
+        "fraudulent"
+        | "merchant_blacklist"
+        | "authentication_required"
+        | "duplicate_transaction"
         | "transaction_not_allowed" => None,
         _ => Some("try_again_later"),
     };

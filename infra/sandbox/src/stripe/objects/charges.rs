@@ -7,7 +7,7 @@ use super::{
     cards::{self, Decline},
 };
 use crate::stripe::{
-    document::{Document as _, merge_metadata, with_nulls},
+    document::{Document, merge_metadata, with_nulls},
     failure::Outcome,
     routes::Call,
     store::Tx,
@@ -27,7 +27,7 @@ pub(crate) fn new(tx: &mut Tx, intent: &Value, method: &str, declined: Option<&D
             "amount": amount,
             "amount_captured": if paid { amount } else { 0 },
             "amount_refunded": 0,
-            "balance_transaction": booked.as_ref().map(|booked| booked.id()),
+            "balance_transaction": booked.as_ref().map(Document::id),
             "billing_details": method.get("billing_details"),
             "calculated_statement_descriptor": "SANDBOX",
             "captured": paid,
@@ -90,8 +90,14 @@ fn details(method: &Value, amount: i64) -> Value {
             "stored_credential_usage": "recurring",
         }),
         &[
-            "authorization_code", "electronic_commerce_indicator", "installments", "mandate",
-            "network_transaction_id", "three_d_secure", "transaction_link_id", "wallet",
+            "authorization_code",
+            "electronic_commerce_indicator",
+            "installments",
+            "mandate",
+            "network_transaction_id",
+            "three_d_secure",
+            "transaction_link_id",
+            "wallet",
         ],
     );
     json!({ "card": card, "type": "card" })

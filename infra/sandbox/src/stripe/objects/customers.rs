@@ -47,8 +47,15 @@ fn document(tx: &mut Tx, name: &str, email: &str) -> Value {
             "tax_exempt": "none",
         }),
         &[
-            "address", "currency", "customer_account", "default_source", "description", "discount", "phone",
-            "shipping", "test_clock",
+            "address",
+            "currency",
+            "customer_account",
+            "default_source",
+            "description",
+            "discount",
+            "phone",
+            "shipping",
+            "test_clock",
         ],
     )
 }

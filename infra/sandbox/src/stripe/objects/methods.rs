@@ -35,8 +35,7 @@ pub(crate) fn attach(tx: &mut Tx, name: &str, customer: &str) -> Outcome<Value> 
         "three_d_secure_usage": { "supported": true },
         "wallet": null,
     });
-    let address =
-        json!({ "city": null, "country": "US", "line1": null, "line2": null, "postal_code": null, "state": null });
+    let address = json!({ "city": null, "country": "US", "line1": null, "line2": null, "postal_code": null, "state": null });
     let method = with_nulls(
         json!({
             "id": id,
@@ -104,5 +103,5 @@ pub(crate) fn detach(tx: &mut Tx, call: &Call) -> Outcome<Value> {
 pub(crate) fn of_customer(tx: &mut Tx, call: &Call) -> Outcome<Value> {
     tx.get("customer", call.id(), "customer")?;
     let found = tx.with(KIND, "customer", call.id());
-    lists::page(&call.params, found, &format!("/v1/customers/{}/payment_methods", call.id()), KIND)
+    lists::page(&call.params, &found, |_| true, &format!("/v1/customers/{}/payment_methods", call.id()), KIND)
 }

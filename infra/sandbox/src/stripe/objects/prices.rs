@@ -26,8 +26,15 @@ pub(crate) fn product(tx: &mut Tx, name: &str) -> Value {
             "updated": tx.now,
         }),
         &[
-            "default_price", "description", "package_dimensions", "shippable", "statement_descriptor", "tax_code",
-            "tax_details", "unit_label", "url",
+            "default_price",
+            "description",
+            "package_dimensions",
+            "shippable",
+            "statement_descriptor",
+            "tax_code",
+            "tax_details",
+            "unit_label",
+            "url",
         ],
     );
     tx.put(&product);

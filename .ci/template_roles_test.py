@@ -1,0 +1,239 @@
+"""What template.yaml promises about roles: who may do what on what, exactly.
+
+Every role × action × resource of the universe below is computed and compared with the table `MAY`;
+a grant too many fails like one too few. Leaks are injected to prove that the comparison sees them.
+"""
+
+import copy
+import unittest
+from pathlib import Path
+
+import iam
+import translate
+
+TEMPLATE = translate.translate(translate.source(Path(__file__).parent.parent / "template.yaml"))
+
+READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
+PUT = {"dynamodb:PutItem", "dynamodb:ConditionCheckItem"}
+UPDATE = {"dynamodb:UpdateItem"}
+DELETE = {"dynamodb:DeleteItem"}
+CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}
+SEND = {"sqs:SendMessage"}
+SECRET = {"secretsmanager:GetSecretValue"}
+LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+# Nobody may do these; with the sets above they are the universe of actions.
+NEVER = {
+    "dynamodb:BatchWriteItem", "dynamodb:CreateBackup", "dynamodb:DeleteTable", "dynamodb:ExportTableToPointInTime",
+    "dynamodb:GetRecords", "dynamodb:PartiQLDelete", "dynamodb:PartiQLInsert", "dynamodb:PartiQLSelect",
+    "dynamodb:PartiQLUpdate", "dynamodb:RestoreTableToPointInTime", "dynamodb:Scan", "dynamodb:UpdateTable",
+    "dynamodb:UpdateTimeToLive", "iam:PassRole", "iam:PutRolePolicy", "kms:Decrypt", "kms:Sign",
+    "lambda:GetFunction", "lambda:InvokeFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+    "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:GetLogEvents", "s3:GetObject", "secretsmanager:BatchGetSecretValue",
+    "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret", "secretsmanager:ListSecrets",
+    "secretsmanager:PutResourcePolicy", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret",
+    "ses:SendEmail", "ses:SendRawEmail", "sns:Publish", "sqs:PurgeQueue", "sqs:SetQueueAttributes",
+    "sqs:StartMessageMoveTask", "ssm:GetParameter", "sts:AssumeRole",
+}
+ACTIONS = READ | PUT | UPDATE | DELETE | CONSUME | SEND | SECRET | LOG | NEVER
+
+# Who may do what on what. A table is named with the partition key that a request carries.
+MAY = {
+    "IngressRole": {
+        "IngressLogs": LOG,
+        "EventQueue": SEND,
+        "WebhookSecret": SECRET,
+        "another webhook secret": SECRET,
+    },
+    "ProcessorRole": {
+        "ProcessorLogs": LOG,
+        "EventQueue": CONSUME,
+        "ApprovalQueue": SEND,
+        "CasesTable CASE#1": READ | PUT | UPDATE,
+        "CasesTable REQUEST#1": READ | PUT,
+        "StripeReadKey": SECRET,
+        "SlackToken": SECRET,
+    },
+    "ApproverRole": {
+        "ApproverLogs": LOG,
+        "ApprovalQueue": CONSUME,
+        "CasesTable CASE#1": READ,
+        "CasesTable REQUEST#1": READ,
+        "CasesTable/index/due": {"dynamodb:Query"},
+        "ApprovalsTable PROPOSAL#1": READ | PUT | UPDATE | DELETE,
+        "ApprovalsTable REQUEST#1": READ | PUT | UPDATE | DELETE,
+        "ApprovalsTable/index/due": {"dynamodb:Query"},
+        "StripeReadKey": SECRET,
+        "StripeWriteKey": SECRET,
+        "LinkKeys": SECRET,
+        "ReceiptKey": SECRET,
+        "SessionKeys": SECRET,
+        "OidcClientSecret": SECRET,
+        "SlackToken": SECRET,
+    },
+    "ReconcilerRole": {
+        "ReconcilerLogs": LOG,
+        "EventQueue": SEND,
+        "ApprovalQueue": SEND,
+        "EventDeadQueue": {"sqs:GetQueueAttributes"},
+        "ApprovalDeadQueue": {"sqs:GetQueueAttributes"},
+        "CasesTable CASE#1": READ | PUT | UPDATE,
+        "CasesTable REQUEST#1": READ | PUT,
+        "CasesTable/index/due": {"dynamodb:Query"},
+        "ApprovalsTable PROPOSAL#1": READ,
+        "ApprovalsTable REQUEST#1": READ,
+        "ApprovalsTable/index/due": {"dynamodb:Query"},
+        "StripeReadKey": SECRET,
+        "SlackToken": SECRET,
+    },
+}
+# SAM makes one role for each schedule.
+SCHEDULES = {
+    "ApproverSettleRole": "Approver",
+    "ReconcilerStepsRole": "Reconciler",
+    "ReconcilerEventsRole": "Reconciler",
+}
+MAY |= {role: {function: {"lambda:InvokeFunction"}} for role, function in SCHEDULES.items()}
+
+
+def resources(template):
+    """Return all that a request may aim at: name, ARN and, for a table, the partition key."""
+    secret = f"arn:aws:secretsmanager:{iam.SCOPE}:secret:"
+    found = [
+        ("another webhook secret", f"{secret}{iam.STACK}/webhook/other-a1B2c3", None),
+        ("another secret of the stack", f"{secret}{iam.STACK}/other-a1B2c3", None),
+        ("another stack's webhook secret", f"{secret}other/webhook/default-a1B2c3", None),
+        ("another table", f"arn:aws:dynamodb:{iam.SCOPE}:table/other", "CASE#1"),
+        ("another queue", f"arn:aws:sqs:{iam.SCOPE}:other.fifo", None),
+        ("another role", "arn:aws:iam::111122223333:role/other", None),
+        ("everything", "*", None),
+    ]
+    for name, resource in template["Resources"].items():
+        match resource["Type"]:
+            case "AWS::DynamoDB::Table":
+                table = iam.arn(template, name)
+                own = {"CasesTable": "CASE#1", "ApprovalsTable": "PROPOSAL#1"}[name]
+                found += [(f"{name} {key}", table, key) for key in (own, "REQUEST#1")]
+                found.append((f"{name}/index/due", f"{table}/index/due", None))
+            case ("AWS::SQS::Queue" | "AWS::SecretsManager::Secret" | "AWS::Lambda::Function"
+                  | "AWS::Logs::LogGroup" | "AWS::SNS::Topic"):
+                found.append((name, iam.arn(template, name), None))
+    return found
+
+
+def matrix(template):
+    """Return every (role, resource, action) that the template allows."""
+    roles = [n for n, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role"]
+    return {
+        (role, name, action)
+        for role in roles
+        for rules in [iam.rules(template, role)]
+        for name, arn, key in resources(template)
+        for action in ACTIONS
+        if iam.allowed(rules, action, arn, key)
+    }
+
+
+EXPECTED = {(role, name, action) for role, on in MAY.items() for name, actions in on.items() for action in actions}
+
+
+def statements(template, role):
+    """Return the statements of one of our roles, to tamper with."""
+    return template["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+
+
+def allow(role, action, resource):
+    """Return the leak that grants one thing more."""
+    return lambda t: statements(t, role).append({"Effect": "Allow", "Action": action, "Resource": resource})
+
+
+def without_deny(role):
+    """Return the leak that forgets what is denied."""
+    def leak(template):
+        found = statements(template, role)
+        found[:] = [s for s in found if s["Effect"] != "Deny"]
+    return leak
+
+
+def managed(template):
+    """The leak of a managed policy."""
+    policy = "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole"
+    template["Resources"]["ProcessorRole"]["Properties"]["ManagedPolicyArns"] = [policy]
+
+
+def everything_but(template):
+    """The leak of a statement that names what is *not* allowed."""
+    statements(template, "ReconcilerRole").append({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})
+
+
+def beside_the_role(template):
+    """The leak of a policy attached from outside."""
+    template["Resources"]["Extra"] = {"Type": "AWS::IAM::Policy", "Properties": {}}
+
+
+LEAKS = {
+    "the processor reads the write key": allow("ProcessorRole", *SECRET, {"Ref": "StripeWriteKey"}),
+    "the reconciler reads the receipt key": allow("ReconcilerRole", *SECRET, {"Ref": "ReceiptKey"}),
+    "the ingress reads all secrets of the stack": allow("IngressRole", *SECRET, {
+        "Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AWS::StackName}/*"
+    }),
+    "the processor writes a vote": allow("ProcessorRole", "dynamodb:PutItem", {"Fn::GetAtt": ["ApprovalsTable", "Arn"]}),
+    "the processor may do all on its table": allow("ProcessorRole", "dynamodb:*", {"Fn::GetAtt": ["CasesTable", "Arn"]}),
+    "the reconciler sends mail": allow("ReconcilerRole", "ses:SendEmail", "*"),
+    "the approver changes a request": allow("ApproverRole", "dynamodb:UpdateItem", {"Fn::GetAtt": ["CasesTable", "Arn"]}),
+    "the processor changes a request": without_deny("ProcessorRole"),
+    "the reconciler changes a request": without_deny("ReconcilerRole"),
+    "the processor has a managed policy": managed,
+    "the reconciler may do everything but one thing": everything_but,
+    "a policy is attached from outside": beside_the_role,
+}
+
+
+class Roles(unittest.TestCase):
+    """One own role per function, each with exactly what it needs."""
+
+    def test_each_role_may_do_exactly_what_the_table_says(self):
+        found = matrix(TEMPLATE)
+        self.assertEqual(set(), found - EXPECTED, "granted too much")
+        self.assertEqual(set(), EXPECTED - found, "granted too little")
+        print(f"{len(MAY)} roles x {len(ACTIONS)} actions x {len(resources(TEMPLATE))} resources: {len(found)} allowed")
+
+    def test_an_injected_leak_is_caught(self):
+        for name, leak in LEAKS.items():
+            with self.subTest(name):
+                leaky = copy.deepcopy(TEMPLATE)
+                leak(leaky)
+                try:
+                    caught = matrix(leaky) != EXPECTED
+                except iam.Unknown:
+                    caught = True
+                self.assertTrue(caught)
+
+    def test_only_the_approver_reads_what_could_move_money_or_forge_a_vote(self):
+        for secret in ("StripeWriteKey", "LinkKeys", "ReceiptKey", "SessionKeys", "OidcClientSecret"):
+            readers = {role for role, name, _ in matrix(TEMPLATE) if name == secret}
+            self.assertEqual({"ApproverRole"}, readers, secret)
+
+    def test_each_function_runs_under_its_own_role(self):
+        roles = {}
+        for name, resource in TEMPLATE["Resources"].items():
+            if resource["Type"] == "AWS::Lambda::Function":
+                roles[name] = resource["Properties"]["Role"]
+        own = {name: {"Fn::GetAtt": [f"{name}Role", "Arn"]} for name in ("Ingress", "Processor", "Approver", "Reconciler")}
+        self.assertEqual(own, roles)
+
+    def test_a_role_is_for_one_service_only(self):
+        for role in MAY:
+            trust = TEMPLATE["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            service = "scheduler.amazonaws.com" if role in SCHEDULES else "lambda.amazonaws.com"
+            self.assertEqual([["sts:AssumeRole"]], [iam.many(s["Action"]) for s in trust], role)
+            self.assertEqual([[service]], [iam.many(s["Principal"]["Service"]) for s in trust], role)
+            self.assertEqual([{"Service"}], [set(s["Principal"]) for s in trust], role)
+
+    def test_nothing_else_grants_access(self):
+        types = {r["Type"] for r in TEMPLATE["Resources"].values()}
+        beside = {t for t in types if t.endswith(("Policy", "::User", "::AccessKey", "::Url"))}
+        self.assertEqual(set(), beside)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,218 @@
+"""What template.yaml promises apart from roles: times, queues, tables, the API, schedules, alarms."""
+
+import json
+import re
+import unittest
+from pathlib import Path
+
+import translate
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = translate.translate(translate.source(ROOT / "template.yaml"))
+FUNCTIONS = {"Ingress", "Processor", "Approver", "Reconciler"}
+# How long the processor's claim on an event holds, in seconds; the store sets it.
+LEASE = 90
+# The longest that an HTTP API waits for a function, in seconds.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+HTTP_LIMIT = 30
+
+ENVIRONMENT = {
+    "Ingress": "EVENT_QUEUE_URL WEBHOOK_SECRETS",
+    "Processor": "CASES_TABLE APPROVAL_QUEUE_URL STRIPE_READ_KEY_SECRET SLACK_TOKEN_SECRET POLICY_DIR CONSOLE_URL",
+    "Approver": "CASES_TABLE APPROVALS_TABLE STRIPE_READ_KEY_SECRET STRIPE_WRITE_KEY_SECRET LINK_KEYS_SECRET"
+    " RECEIPT_KEY_SECRET SESSION_KEYS_SECRET OIDC_ISSUER OIDC_CLIENT_ID OIDC_CLIENT_SECRET_SECRET"
+    " SLACK_TOKEN_SECRET POLICY_DIR PUBLIC_URL",
+    "Reconciler": "CASES_TABLE APPROVALS_TABLE EVENT_QUEUE_URL EVENT_DEAD_QUEUE_URL APPROVAL_QUEUE_URL"
+    " APPROVAL_DEAD_QUEUE_URL STRIPE_READ_KEY_SECRET SLACK_TOKEN_SECRET POLICY_DIR CONSOLE_URL",
+}
+
+
+def of_type(kind):
+    """Return the properties of all resources of a type, by name."""
+    found = {n: r.get("Properties", {}) for n, r in TEMPLATE["Resources"].items() if r["Type"] == kind}
+    assert found, f"the template has no {kind}"
+    return found
+
+
+def properties(name):
+    """Return the properties of one resource."""
+    return TEMPLATE["Resources"][name]["Properties"]
+
+
+class Functions(unittest.TestCase):
+    """The four functions."""
+
+    def test_there_are_four_functions_on_arm64(self):
+        functions = of_type("AWS::Lambda::Function")
+        self.assertEqual(FUNCTIONS, functions.keys())
+        for name, function in functions.items():
+            self.assertEqual(("provided.al2023", ["arm64"]), (function["Runtime"], function["Architectures"]), name)
+
+    def test_each_function_is_built_from_its_own_folder_and_binary(self):
+        source = translate.source(ROOT / "template.yaml")["Resources"]
+        for name in FUNCTIONS:
+            binary = name.lower()
+            self.assertEqual(f"functions/{binary}", source[name]["Properties"]["CodeUri"])
+            self.assertEqual("rust-cargolambda", source[name]["Metadata"]["BuildMethod"])
+            self.assertEqual(binary, source[name]["Metadata"]["BuildProperties"]["Binary"])
+            manifest = (ROOT / "functions" / binary / "Cargo.toml").read_text(encoding="utf-8")
+            self.assertIn(f'name = "{binary}"', manifest)
+            self.assertTrue((ROOT / "functions" / binary / "src/main.rs").is_file(), binary)
+
+    def test_each_function_gets_exactly_the_variables_it_reads(self):
+        for name in FUNCTIONS:
+            variables = properties(name)["Environment"]["Variables"]
+            self.assertEqual({"DEPLOYMENT", *ENVIRONMENT[name].split()}, variables.keys(), name)
+
+    def test_a_variable_names_a_secret_and_never_holds_one(self):
+        for name in FUNCTIONS:
+            for variable, value in properties(name)["Environment"]["Variables"].items():
+                if variable.endswith("_SECRET"):
+                    self.assertEqual({"Ref"}, set(value), variable)
+                    self.assertEqual("AWS::SecretsManager::Secret", TEMPLATE["Resources"][value["Ref"]]["Type"])
+                self.assertNotIn("resolve:", json.dumps(value), variable)
+
+    def test_secrets_are_created_empty_and_outlive_the_stack(self):
+        for name, secret in of_type("AWS::SecretsManager::Secret").items():
+            self.assertEqual({"Name", "Description"}, secret.keys(), name)
+            self.assertEqual("Retain", TEMPLATE["Resources"][name]["DeletionPolicy"], name)
+
+    def test_lambda_repeats_no_scheduled_run(self):
+        configs = of_type("AWS::Lambda::EventInvokeConfig").values()
+        self.assertEqual({"Approver", "Reconciler"}, {c["FunctionName"]["Ref"] for c in configs})
+        self.assertEqual([0, 0], [c["MaximumRetryAttempts"] for c in configs])
+
+
+class Queues(unittest.TestCase):
+    """Order, redelivery and dead letters."""
+
+    def test_timeout_lease_and_visibility_stand_in_order(self):
+        self.assertLess(properties("Processor")["Timeout"], LEASE)
+        self.assertLess(LEASE, properties("EventQueue")["VisibilityTimeout"])
+
+    def test_a_message_stays_hidden_while_its_function_can_run(self):
+        for mapping in of_type("AWS::Lambda::EventSourceMapping").values():
+            queue = properties(mapping["EventSourceArn"]["Fn::GetAtt"][0])
+            function = properties(mapping["FunctionName"]["Ref"])
+            self.assertGreater(queue["VisibilityTimeout"], function["Timeout"])
+
+    def test_a_batch_reports_what_failed(self):
+        mappings = of_type("AWS::Lambda::EventSourceMapping").values()
+        pairs = {(m["EventSourceArn"]["Fn::GetAtt"][0], m["FunctionName"]["Ref"]) for m in mappings}
+        self.assertEqual({("EventQueue", "Processor"), ("ApprovalQueue", "Approver")}, pairs)
+        for mapping in mappings:
+            self.assertEqual(["ReportBatchItemFailures"], mapping["FunctionResponseTypes"])
+            self.assertEqual(10, mapping["BatchSize"])
+
+    def test_polling_is_bounded_below_reserved_concurrency(self):
+        # A throttled poll counts as a receive: it would fill the dead-letter queue.
+        for mapping in of_type("AWS::Lambda::EventSourceMapping").values():
+            function = properties(mapping["FunctionName"]["Ref"])
+            if reserved := function.get("ReservedConcurrentExecutions"):
+                self.assertLess(mapping["ScalingConfig"]["MaximumConcurrency"], reserved["Fn::If"][1])
+
+    def test_each_queue_is_fifo_encrypted_and_named_for_the_stack(self):
+        for name, queue in of_type("AWS::SQS::Queue").items():
+            self.assertTrue(queue["FifoQueue"] and queue["SqsManagedSseEnabled"], name)
+            self.assertRegex(queue["QueueName"]["Fn::Sub"], r"^\$\{AWS::StackName\}-[a-z-]+\.fifo$")
+
+    def test_a_message_ends_in_a_watched_dead_letter_queue(self):
+        watched = {str(alarm["Dimensions"][0]["Value"]) for alarm in of_type("AWS::CloudWatch::Alarm").values()}
+        for name in ("EventQueue", "ApprovalQueue"):
+            queue = properties(name)
+            dead = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+            self.assertEqual(5, queue["RedrivePolicy"]["maxReceiveCount"])
+            self.assertGreater(properties(dead)["MessageRetentionPeriod"], queue["MessageRetentionPeriod"])
+            self.assertIn(str({"Fn::GetAtt": [dead, "QueueName"]}), watched)
+            allowed = properties(dead)["RedriveAllowPolicy"]["sourceQueueArns"][0]["Fn::Sub"]
+            self.assertTrue(allowed.endswith(":" + queue["QueueName"]["Fn::Sub"]), allowed)
+
+    def test_groups_go_side_by_side(self):
+        for name in ("EventQueue", "ApprovalQueue"):
+            queue = properties(name)
+            self.assertEqual("messageGroup", queue["DeduplicationScope"])
+            self.assertEqual("perMessageGroupId", queue["FifoThroughputLimit"])
+
+
+class Tables(unittest.TestCase):
+    """What must survive a mistake."""
+
+    def test_tables_are_kept_encrypted_and_recoverable(self):
+        for name, table in of_type("AWS::DynamoDB::Table").items():
+            self.assertEqual("PAY_PER_REQUEST", table["BillingMode"], name)
+            self.assertTrue(table["DeletionProtectionEnabled"], name)
+            self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name)
+            self.assertTrue(table["SSESpecification"]["SSEEnabled"], name)
+            self.assertEqual({"AttributeName": "ttl", "Enabled": True}, table["TimeToLiveSpecification"], name)
+            for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+                self.assertEqual("Retain", TEMPLATE["Resources"][name][policy], name)
+
+    def test_tables_have_the_keys_that_the_store_writes(self):
+        for name, table in of_type("AWS::DynamoDB::Table").items():
+            types = {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}
+            self.assertEqual({"pk": "S", "sk": "S", "due_kind": "S", "due_at": "N"}, types, name)
+            self.assertEqual(["pk", "sk"], [k["AttributeName"] for k in table["KeySchema"]], name)
+            (index,) = table["GlobalSecondaryIndexes"]
+            self.assertEqual(("due", {"ProjectionType": "ALL"}), (index["IndexName"], index["Projection"]))
+            self.assertEqual(["due_kind", "due_at"], [k["AttributeName"] for k in index["KeySchema"]], name)
+
+
+class Edge(unittest.TestCase):
+    """The API, the schedules, logs and alarms."""
+
+    def test_the_api_has_two_routes_with_their_functions(self):
+        targets = {}
+        for route in of_type("AWS::ApiGatewayV2::Route").values():
+            integration = re.fullmatch(r"integrations/\$\{(\w+)\}", route["Target"]["Fn::Sub"])[1]
+            targets[route["RouteKey"]] = properties(integration)["IntegrationUri"]["Fn::GetAtt"][0]
+        self.assertEqual({"POST /stripe/{endpoint}": "Ingress", "$default": "Approver"}, targets)
+
+    def test_a_function_answers_before_the_api_gives_up(self):
+        for integration in of_type("AWS::ApiGatewayV2::Integration").values():
+            function = properties(integration["IntegrationUri"]["Fn::GetAtt"][0])
+            self.assertLess(function["Timeout"] * 1000, integration["TimeoutInMillis"])
+            self.assertLessEqual(integration["TimeoutInMillis"], HTTP_LIMIT * 1000)
+            self.assertEqual("2.0", integration["PayloadFormatVersion"])
+
+    def test_every_route_is_throttled(self):
+        stage = properties("HttpStage")
+        for settings in (stage["DefaultRouteSettings"], stage["RouteSettings"]["POST /stripe/{endpoint}"]):
+            self.assertGreater(settings["ThrottlingRateLimit"], 0)
+            self.assertGreater(settings["ThrottlingBurstLimit"], 0)
+
+    def test_the_access_log_has_no_path_query_or_person(self):
+        logged = json.loads(properties("HttpStage")["AccessLogSettings"]["Format"])
+        allowed = {"requestId", "requestTimeEpoch", "routeKey", "status", "integrationStatus", "responseLatency"}
+        self.assertEqual({f"$context.{name}" for name in allowed | {"responseLength"}}, set(logged.values()))
+
+    def test_schedules_are_named_for_the_stack_and_say_what_to_do(self):
+        schedules = {
+            (s["Target"]["Arn"]["Fn::GetAtt"][0], s["ScheduleExpression"], s["Target"]["Input"], s["Name"]["Fn::Sub"])
+            for s in of_type("AWS::Scheduler::Schedule").values()
+        }
+        expected = {
+            ("Approver", "rate(5 minutes)", '{"schedule":"settle"}', "${AWS::StackName}-settle"),
+            ("Reconciler", "rate(5 minutes)", '{"sweep":"steps"}', "${AWS::StackName}-sweep-steps"),
+            ("Reconciler", "rate(1 hour)", '{"sweep":"events"}', "${AWS::StackName}-sweep-events"),
+        }
+        self.assertEqual(expected, schedules)
+
+    def test_every_log_ends_and_every_function_has_its_own(self):
+        groups = of_type("AWS::Logs::LogGroup")
+        self.assertTrue(all(group["RetentionInDays"] for group in groups.values()))
+        for name in FUNCTIONS:
+            self.assertEqual({"Ref": f"{name}Logs"}, properties(name)["LoggingConfig"]["LogGroup"])
+
+    def test_every_alarm_is_heard(self):
+        alarms = of_type("AWS::CloudWatch::Alarm")
+        for name, alarm in alarms.items():
+            self.assertEqual([{"Ref": "AlarmTopic"}], alarm["AlarmActions"], name)
+        watched = {(a["MetricName"], str(a["Dimensions"][0]["Value"])) for a in alarms.values()}
+        for name in FUNCTIONS:
+            self.assertIn(("Errors", str({"Ref": name})), watched)
+        for name in ("EventQueue", "ApprovalQueue"):
+            self.assertIn(("ApproximateAgeOfOldestMessage", str({"Fn::GetAtt": [name, "QueueName"]})), watched)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,421 @@
+//! All stand-ins together, wired as one deployment: what the functions find at the addresses in their
+//! environment.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail};
+use axum::Router;
+use tokio::net::TcpListener;
+
+use crate::{
+    Clock, Shelf, dynamodb,
+    keys::Keys,
+    loopback::{Loopback, bind},
+    oidc::{Client, Oidc},
+    people::People,
+    secrets::Secrets,
+    slack::{Channel, Slack, Workspace},
+    sqs::Sqs,
+    stripe::{self, Key, READ_SCOPES, Stripe, WRITE_SCOPES},
+};
+
+/// The table of events, cases, steps and requests.
+pub const CASES_TABLE: &str = "countersign-cases";
+/// The table that the approver alone writes.
+pub const APPROVALS_TABLE: &str = "countersign-approvals";
+/// The queue between ingress and processor.
+pub const EVENT_QUEUE: &str = "countersign-events.fifo";
+/// Where events end that failed too often.
+pub const DEAD_EVENT_QUEUE: &str = "countersign-events-dead.fifo";
+/// The approver's own queue.
+pub const APPROVAL_QUEUE: &str = "countersign-approvals.fifo";
+/// Where requests end that failed too often.
+pub const DEAD_APPROVAL_QUEUE: &str = "countersign-approvals-dead.fifo";
+/// The application that people sign in to.
+pub const OIDC_CLIENT: &str = "countersign";
+/// Where Stripe itself is.
+pub const STRIPE_API: &str = "https://api.stripe.com";
+
+/// As in the template: longer than any run takes, and how often a message may fail.
+const VISIBILITY: u32 = 180;
+const RECEIVES: u32 = 5;
+
+const DEPLOYMENT: &str = "local";
+const SECRETS: [&str; 8] = [
+    "countersign/webhook/default",
+    "countersign/stripe/read",
+    "countersign/stripe/write",
+    "countersign/slack/token",
+    "countersign/oidc/client",
+    "countersign/keys/link",
+    "countersign/keys/receipt",
+    "countersign/keys/session",
+];
+
+/// What a sandbox is started with.
+#[derive(Clone)]
+pub struct Options {
+    /// The folder that keeps the state; without one it ends with the process.
+    pub data: Option<PathBuf>,
+    /// The time of every stand-in.
+    pub clock: Clock,
+    /// Where people reach the approver, without a slash at the end.
+    pub public_url: String,
+    /// The path of the approver to which a sign-in comes back.
+    pub sign_in_path: String,
+    /// Stripe's own test mode in place of the stand-in.
+    pub stripe: Option<TestMode>,
+}
+
+/// A Stripe account in test mode.
+#[derive(Clone)]
+pub struct TestMode {
+    /// A secret or restricted key.
+    pub key: String,
+    /// What signs its deliveries, if any reach this machine.
+    pub webhook_secret: Option<String>,
+}
+
+/// One of the functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Takes Stripe's events in.
+    Ingress,
+    /// Decides cases.
+    Processor,
+    /// Shows, signs and executes.
+    Approver,
+    /// Compares intended with actual.
+    Reconciler,
+}
+
+/// Where the stand-ins listen, without a slash at the end.
+#[derive(Clone, Debug)]
+pub struct Urls {
+    /// DynamoDB.
+    pub dynamodb: String,
+    /// SQS.
+    pub sqs: String,
+    /// Secrets Manager.
+    pub secrets: String,
+    /// Stripe's API, the stand-in's or Stripe's own.
+    pub stripe: String,
+    /// Slack; its methods are below `/api`.
+    pub slack: String,
+    /// The OpenID provider's issuer.
+    pub oidc: String,
+}
+
+/// The running stand-ins. Dropping it stops them.
+pub struct Sandbox {
+    /// Where they listen.
+    pub urls: Urls,
+    /// What they accept.
+    pub keys: Keys,
+    /// Who can sign in.
+    pub people: People,
+    /// The queues.
+    pub sqs: Arc<Sqs>,
+    /// The secrets.
+    pub secrets: Arc<Secrets>,
+    /// The Stripe account; unused in Stripe's own test mode.
+    pub stripe: Arc<Stripe>,
+    /// The workspace.
+    pub slack: Arc<Slack>,
+    /// The sign-in.
+    pub oidc: Arc<Oidc>,
+    /// Small facts that the caller keeps with the state.
+    pub shelf: Shelf,
+    public_url: String,
+    /// In the order of starting.
+    servers: Vec<Loopback>,
+    /// Keeps another process out of the folder.
+    _lock: Option<File>,
+}
+
+impl Sandbox {
+    /// Starts every stand-in on a free port of 127.0.0.1, with queues and secrets in place. Tables are
+    /// the client's to create, and [`Stripe::deliver`] is the caller's to run: it must not while history
+    /// is written, since what is delivered meanwhile would be signed in the past.
+    ///
+    /// # Errors
+    /// If the folder cannot be written or another process uses it.
+    pub async fn start(options: Options) -> Result<Self> {
+        let Options { data, clock, public_url, sign_in_path, stripe: test_mode } = options;
+        let lock = data.as_deref().map(claim).transpose()?;
+        let file = |name: &str| data.as_deref().map(|data| data.join(name));
+        let shelf = match file("stand-ins.db") {
+            Some(path) => Shelf::open(&path)?,
+            None => Shelf::memory()?,
+        };
+        let mut keys = Keys::open(&shelf)?;
+        let people = People::seeded();
+        let stripe = Stripe::open(account(&keys), shelf.clone(), clock.clone())?;
+        if let Some(TestMode { key, webhook_secret }) = &test_mode {
+            keys.stripe_read_key.clone_from(key);
+            keys.stripe_write_key.clone_from(key);
+            keys.webhook_secret = webhook_secret.clone().unwrap_or(keys.webhook_secret);
+        }
+        let (oidc_listener, issuer) = listen().await?;
+        let oidc = Oidc::open(&issuer, people.clone(), shelf.clone(), clock.clone())?;
+        oidc.register(Client {
+            id: OIDC_CLIENT.to_owned(),
+            secret: keys.oidc_client_secret.clone(),
+            redirect_uris: vec![format!("{public_url}{sign_in_path}")],
+        });
+        let slack = Slack::open(workspace(&keys), people.clone(), shelf.clone(), clock.clone())?;
+        let sqs = Sqs::open(shelf.clone(), clock.clone())?;
+        let secrets = Secrets::open(shelf.clone(), clock)?;
+        sqs.create(EVENT_QUEUE, DEAD_EVENT_QUEUE, VISIBILITY, RECEIVES)?;
+        sqs.create(APPROVAL_QUEUE, DEAD_APPROVAL_QUEUE, VISIBILITY, RECEIVES)?;
+        put_secrets(&secrets, &keys)?;
+
+        let servers = vec![
+            dynamodb::serve(0, file("tables.db").as_deref()).await?,
+            Loopback::serve(0, Arc::clone(&sqs).router()).await?,
+            Loopback::serve(0, Arc::clone(&secrets).router()).await?,
+            Loopback::serve(0, stripe.router()).await?,
+            Loopback::serve(0, Arc::clone(&slack).router()).await?,
+            serve(oidc_listener, Arc::clone(&oidc).router())?,
+        ];
+        let mut addresses = servers.iter().map(Loopback::url);
+        let mut next = || addresses.next().unwrap_or_default();
+        let mut urls = Urls {
+            dynamodb: next(),
+            sqs: next(),
+            secrets: next(),
+            stripe: next(),
+            slack: next(),
+            oidc: next(),
+        };
+        if test_mode.is_some() {
+            STRIPE_API.clone_into(&mut urls.stripe);
+        }
+        Ok(Self {
+            urls,
+            keys,
+            people,
+            sqs,
+            secrets,
+            stripe,
+            slack,
+            oidc,
+            shelf,
+            public_url,
+            servers,
+            _lock: lock,
+        })
+    }
+
+    /// The environment of a function, as the template sets it in an account.
+    pub fn variables(&self, function: Function) -> BTreeMap<String, String> {
+        let [webhook, read, write, slack, client, link, receipt, session] = SECRETS;
+        let queue = |name: &str| format!("{}/000000000000/{name}", self.urls.sqs);
+        let all = [
+            ("APPROVALS_TABLE", APPROVALS_TABLE.to_owned()),
+            ("APPROVAL_QUEUE_URL", queue(APPROVAL_QUEUE)),
+            ("CASES_TABLE", CASES_TABLE.to_owned()),
+            ("CONSOLE_URL", self.public_url.clone()),
+            ("EVENT_QUEUE_URL", queue(EVENT_QUEUE)),
+            ("LINK_KEYS_SECRET", link.to_owned()),
+            ("OIDC_CLIENT_ID", OIDC_CLIENT.to_owned()),
+            ("OIDC_CLIENT_SECRET_SECRET", client.to_owned()),
+            ("OIDC_ISSUER", self.urls.oidc.clone()),
+            ("PUBLIC_URL", self.public_url.clone()),
+            ("RECEIPT_KEY_SECRET", receipt.to_owned()),
+            ("SESSION_KEYS_SECRET", session.to_owned()),
+            ("SLACK_API_BASE", format!("{}/api", self.urls.slack)),
+            ("SLACK_CHANNELS", "billing-alerts=C0ALERTS01,billing-risk=C0RISK0001".to_owned()),
+            ("SLACK_TOKEN_SECRET", slack.to_owned()),
+            ("STRIPE_API_BASE", self.urls.stripe.clone()),
+            ("STRIPE_READ_KEY_SECRET", read.to_owned()),
+            ("STRIPE_WRITE_KEY_SECRET", write.to_owned()),
+            ("WEBHOOK_SECRETS", format!("default={webhook}")),
+        ];
+        let common = [
+            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.urls.dynamodb.clone()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.urls.secrets.clone()),
+            ("AWS_ENDPOINT_URL_SQS", self.urls.sqs.clone()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+            ("DEPLOYMENT", DEPLOYMENT.to_owned()),
+            ("METRICS", "off".to_owned()),
+        ];
+        let wanted = function.variables();
+        let own = all.into_iter().filter(|(name, _)| wanted.contains(name));
+        common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Stops every stand-in after the requests that run.
+    pub async fn stop(self) {
+        for server in self.servers {
+            server.stop().await;
+        }
+    }
+}
+
+impl Function {
+    /// The variables of each function; what is not here it cannot find (I5).
+    const fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Ingress => &["EVENT_QUEUE_URL", "WEBHOOK_SECRETS"],
+            Self::Processor => &[
+                "APPROVAL_QUEUE_URL",
+                "CASES_TABLE",
+                "CONSOLE_URL",
+                "SLACK_API_BASE",
+                "SLACK_CHANNELS",
+                "SLACK_TOKEN_SECRET",
+                "STRIPE_API_BASE",
+                "STRIPE_READ_KEY_SECRET",
+            ],
+            Self::Approver => &[
+                "APPROVALS_TABLE",
+                "CASES_TABLE",
+                "LINK_KEYS_SECRET",
+                "OIDC_CLIENT_ID",
+                "OIDC_CLIENT_SECRET_SECRET",
+                "OIDC_ISSUER",
+                "PUBLIC_URL",
+                "RECEIPT_KEY_SECRET",
+                "SESSION_KEYS_SECRET",
+                "SLACK_API_BASE",
+                "SLACK_CHANNELS",
+                "SLACK_TOKEN_SECRET",
+                "STRIPE_API_BASE",
+                "STRIPE_READ_KEY_SECRET",
+                "STRIPE_WRITE_KEY_SECRET",
+            ],
+            Self::Reconciler => &[
+                "APPROVALS_TABLE",
+                "APPROVAL_QUEUE_URL",
+                "CASES_TABLE",
+                "CONSOLE_URL",
+                "EVENT_QUEUE_URL",
+                "SLACK_API_BASE",
+                "SLACK_CHANNELS",
+                "SLACK_TOKEN_SECRET",
+                "STRIPE_API_BASE",
+                "STRIPE_READ_KEY_SECRET",
+            ],
+        }
+    }
+}
+
+/// Makes the folder and keeps other processes out of it for as long as the file is open.
+fn claim(data: &Path) -> Result<File> {
+    let write = || -> std::io::Result<File> {
+        fs::create_dir_all(data)?;
+        File::create(data.join("lock"))
+    };
+    let file = write().with_context(|| format!("cannot write to the folder `{}`", data.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => bail!("another process uses the folder `{}`; stop it or choose another", data.display()),
+    }
+}
+
+async fn listen() -> Result<(TcpListener, String)> {
+    let listener = bind(0).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, url))
+}
+
+fn serve(listener: TcpListener, router: Router) -> Result<Loopback> {
+    Loopback::start(listener, |listener, stop| async move {
+        axum::serve(listener, router).with_graceful_shutdown(stop).await.map_err(Into::into)
+    })
+}
+
+fn account(keys: &Keys) -> stripe::Options {
+    stripe::Options::new(
+        "acct_1SANDBOX",
+        vec![
+            Key::secret(&keys.stripe_secret_key),
+            Key::restricted(&keys.stripe_read_key, READ_SCOPES.iter().copied()),
+            Key::restricted(&keys.stripe_write_key, WRITE_SCOPES.iter().copied()),
+        ],
+    )
+}
+
+/// The seeded workspace with the channels that the policy's playbooks name.
+fn workspace(keys: &Keys) -> Workspace {
+    let mut workspace = Workspace::seeded(&keys.slack_token);
+    workspace.channels.push(Channel::new("C0ALERTS01", "billing-alerts"));
+    workspace.channels.push(Channel::new("C0RISK0001", "billing-risk"));
+    workspace
+}
+
+fn put_secrets(secrets: &Secrets, keys: &Keys) -> Result<()> {
+    let values = [
+        &keys.webhook_secret,
+        &keys.stripe_read_key,
+        &keys.stripe_write_key,
+        &keys.slack_token,
+        &keys.oidc_client_secret,
+        &keys.link_keys,
+        &keys.receipt_key,
+        &keys.session_keys,
+    ];
+    SECRETS.iter().zip(values).try_for_each(|(name, value)| secrets.put(name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(data: Option<PathBuf>) -> Options {
+        Options {
+            data,
+            clock: Clock::running(),
+            public_url: "http://localhost:1".to_owned(),
+            sign_in_path: "/callback".to_owned(),
+            stripe: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn no_function_but_the_approver_is_told_of_the_keys_that_write() {
+        let sandbox = Sandbox::start(options(None)).await.unwrap();
+        for function in [Function::Ingress, Function::Processor, Function::Reconciler] {
+            let variables = sandbox.variables(function);
+            for name in ["STRIPE_WRITE_KEY_SECRET", "LINK_KEYS_SECRET", "RECEIPT_KEY_SECRET"] {
+                assert!(!variables.contains_key(name), "{function:?} {name}");
+            }
+        }
+        assert!(sandbox.variables(Function::Approver).contains_key("STRIPE_WRITE_KEY_SECRET"));
+        for url in [&sandbox.urls.dynamodb, &sandbox.urls.sqs, &sandbox.urls.stripe, &sandbox.urls.oidc] {
+            assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+        }
+        sandbox.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_folder_keeps_the_keys_and_serves_one_process() {
+        let data = std::env::temp_dir().join(format!("sandbox-{}", uuid::Uuid::new_v4()));
+        let first = Sandbox::start(options(Some(data.clone()))).await.unwrap();
+        let secret = first.keys.webhook_secret.clone();
+        let refused = Sandbox::start(options(Some(data.clone()))).await.err().unwrap();
+        assert!(refused.to_string().contains("another process uses the folder"), "{refused}");
+        first.stop().await;
+        let second = Sandbox::start(options(Some(data.clone()))).await.unwrap();
+        assert_eq!(second.keys.webhook_secret, secret);
+        second.stop().await;
+        fs::remove_dir_all(data).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_written_is_named() {
+        let file = std::env::temp_dir().join(format!("sandbox-file-{}", uuid::Uuid::new_v4()));
+        fs::write(&file, "").unwrap();
+        let refused = Sandbox::start(options(Some(file.join("below")))).await.err().unwrap();
+        assert!(refused.to_string().starts_with("cannot write to the folder"), "{refused}");
+        fs::remove_file(file).unwrap();
+    }
+}

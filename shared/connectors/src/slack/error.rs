@@ -1,0 +1,89 @@
+//! What can go wrong with a call, and what to do then.
+
+/// A call that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum SlackError {
+    /// Slack said no; nothing happened.
+    #[error("slack refused {method} with `{code}`; see the errors on that method's page")]
+    Refused {
+        /// The method.
+        method: &'static str,
+        /// Slack's word for it, such as `channel_not_found`.
+        code: String,
+    },
+    /// Too many calls; nothing happened (<https://docs.slack.dev/apis/web-api/rate-limits>).
+    #[error("slack asks to wait {retry_after} s before the next {method}")]
+    RateLimited {
+        /// The method.
+        method: &'static str,
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// No answer, and nothing happened: the call reads, or never left.
+    #[error("slack could not be reached for {method}; try again later")]
+    Unavailable {
+        /// The method.
+        method: &'static str,
+        /// What came instead of an answer.
+        #[source]
+        cause: Cause,
+    },
+    /// The message may have been posted, or not.
+    #[error("the outcome of {method} is unknown; look for the message before sending it again")]
+    Unknown {
+        /// The method.
+        method: &'static str,
+        /// What came instead of an answer.
+        #[source]
+        cause: Cause,
+    },
+}
+
+/// What came instead of an answer. Without addresses and bodies.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// No connection.
+    #[error("no connection")]
+    NoConnection,
+    /// Nothing within the time-out.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The connection broke.
+    #[error("the connection was lost")]
+    Lost,
+    /// A status that is not 200.
+    #[error("status {0}")]
+    Status(u16),
+    /// A body that is no answer of the Web API.
+    #[error("an unreadable answer")]
+    Unreadable,
+    /// Slack failed, and says that part of the work may have been done.
+    #[error("slack failed with `{0}`")]
+    Failed(String),
+    /// More messages than are looked through.
+    #[error("more than {0} messages since then")]
+    TooMany(usize),
+}
+
+/// What to do about a [`SlackError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It will be refused again until somebody changes something.
+    GiveUp,
+    /// Call again after this many seconds at the earliest.
+    RetryAfter(u64),
+    /// Look whether it happened, then call again only if it did not.
+    LookFirst,
+}
+
+impl SlackError {
+    /// What to do. Exhaustive on purpose: a new variant must choose.
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Refused { .. } => Verdict::GiveUp,
+            Self::RateLimited { retry_after, .. } => Verdict::RetryAfter(*retry_after),
+            Self::Unavailable { .. } => Verdict::RetryAfter(1),
+            Self::Unknown { .. } => Verdict::LookFirst,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Slack's Web API, as far as messages are posted with it: <https://docs.slack.dev/apis/web-api/>.
+//!
+//! `chat.postMessage` has no documented idempotency. So each message carries a key in its metadata
+//! (<https://docs.slack.dev/messaging/message-metadata>), and after an unknown outcome
+//! [`Slack::find`] looks for the key before anything is sent again (I4). The app needs the scopes
+//! `chat:write`, `im:write`, and `*:history` for the conversations that it posts in.
+
+pub mod blocks;
+mod call;
+mod error;
+mod find;
+#[cfg(test)]
+mod tests;
+pub mod text;
+
+use reqwest::Client;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+pub use blocks::Block;
+pub use error::{SlackError, Verdict};
+
+/// The address of the Web API.
+pub const API: &str = "https://slack.com/api";
+
+/// Slack takes this many blocks in a message: <https://docs.slack.dev/reference/block-kit/blocks>.
+const MOST_BLOCKS: usize = 50;
+
+/// Slack asks for no more than this many characters of text and cuts off after ten times as many:
+/// <https://docs.slack.dev/reference/methods/chat.postMessage#truncating>.
+const LONGEST_TEXT: usize = 4000;
+
+/// A client for one workspace.
+#[derive(Clone)]
+pub struct Slack {
+    http: Client,
+    base: String,
+    token: SecretString,
+}
+
+/// A message to be posted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// The conversation's id: `C…`, or `D…` from [`Slack::open_dm`].
+    pub channel: String,
+    /// What notifications and screen readers say. Plain: it is escaped here, so markup does nothing.
+    pub text: String,
+    /// What is shown. Those beyond the fiftieth are left out.
+    pub blocks: Vec<Block>,
+    /// The message that this one answers.
+    pub thread: Option<Ts>,
+    /// By what this message can be found again.
+    pub key: Key,
+}
+
+/// By what a message can be found again: its metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// What kind of message it is, such as `countersign_step`.
+    pub event_type: String,
+    /// What makes it one of its kind: a step's or a proposal's key. Ids and digests only; every
+    /// member of the conversation's apps can read it.
+    pub key: String,
+}
+
+/// When a message was posted, as Slack writes it (`1790000000.000100`): its id in its conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ts(pub String);
+
+impl Slack {
+    /// A client with a bot token (`xoxb-…`). `base` is [`API`], or a stand-in, without a slash at its
+    /// end; the caller has checked that it is HTTPS or on loopback.
+    pub fn new(http: Client, base: impl Into<String>, token: SecretString) -> Self {
+        Self { http, base: base.into(), token }
+    }
+
+    /// Posts a message, without previews of links: a preview is fetched by Slack, from our pages too
+    /// (<https://docs.slack.dev/reference/methods/chat.postMessage>).
+    ///
+    /// # Errors
+    /// After [`Verdict::LookFirst`] the message may be there: [`Slack::find`] it before posting again.
+    pub async fn post(&self, message: &Message) -> Result<Ts, SlackError> {
+        #[derive(Serialize)]
+        struct Arguments<'a> {
+            channel: &'a str,
+            text: String,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            blocks: Vec<&'a Block>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            thread_ts: Option<&'a Ts>,
+            metadata: Metadata<'a>,
+            mrkdwn: bool,
+            unfurl_links: bool,
+            unfurl_media: bool,
+        }
+
+        #[derive(Deserialize)]
+        struct Posted {
+            ts: Ts,
+        }
+
+        let posted: Posted = self
+            .write(
+                "chat.postMessage",
+                &Arguments {
+                    channel: &message.channel,
+                    text: text::plain(&message.text, LONGEST_TEXT),
+                    blocks: message
+                        .blocks
+                        .iter()
+                        .filter(|block| !block.is_empty())
+                        .take(MOST_BLOCKS)
+                        .collect(),
+                    thread_ts: message.thread.as_ref(),
+                    metadata: Metadata::of(&message.key),
+                    mrkdwn: false,
+                    unfurl_links: false,
+                    unfurl_media: false,
+                },
+            )
+            .await?;
+        Ok(posted.ts)
+    }
+
+    /// The id of the direct conversation with a user (`U…`). Asking again gives the same one
+    /// (<https://docs.slack.dev/reference/methods/conversations.open>).
+    pub async fn open_dm(&self, user: &str) -> Result<String, SlackError> {
+        #[derive(Serialize)]
+        struct Arguments<'a> {
+            users: &'a str,
+        }
+
+        #[derive(Deserialize)]
+        struct Opened {
+            channel: Channel,
+        }
+
+        #[derive(Deserialize)]
+        struct Channel {
+            id: String,
+        }
+
+        let opened: Opened = self.read_post("conversations.open", &Arguments { users: user }).await?;
+        Ok(opened.channel.id)
+    }
+}
+
+/// Metadata as Slack has it.
+#[derive(Serialize)]
+struct Metadata<'a> {
+    event_type: &'a str,
+    event_payload: Payload<'a>,
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    key: &'a str,
+}
+
+impl<'a> Metadata<'a> {
+    fn of(key: &'a Key) -> Self {
+        Self { event_type: &key.event_type, event_payload: Payload { key: &key.key } }
+    }
+}
+
+impl std::fmt::Debug for Slack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slack").field("base", &self.base).finish_non_exhaustive()
+    }
+}
