@@ -102,7 +102,12 @@ impl Reader<'_> {
             Part::Known { value, .. } => self.disputes(value).await,
             Part::Missing { why } => Part::Missing { why: why.clone() },
         };
-        (context.charges, context.open_invoices) = (charges, open);
+        // The context goes into the trail, so it keeps what can decide and not a hundred old charges.
+        let latest = found(&invoice)
+            .and_then(|read| read.invoice.open_payment())
+            .and_then(|intent| intent.latest_charge.clone());
+        context.charges = only(charges, |charge| charge.disputed || Some(&charge.id) == latest.as_ref());
+        context.open_invoices = only(open, |other| other.attempt_count > 0 && other.id != *id);
         context.subject = Subject::Invoice(match invoice {
             Read::Found(InvoiceRead { invoice, subscription, .. }) => {
                 if let Some(value) = subscription {
@@ -170,6 +175,16 @@ impl Reader<'_> {
                 Part::Missing { why: "refused".into() }
             }
         }
+    }
+}
+
+fn only<T>(part: Part<Vec<T>>, keep: impl FnMut(&T) -> bool) -> Part<Vec<T>> {
+    match part {
+        Part::Known { mut value, read } => {
+            value.retain(keep);
+            Part::Known { value, read }
+        }
+        missing @ Part::Missing { .. } => missing,
     }
 }
 

@@ -115,6 +115,7 @@ async fn decide_and_commit(
     let mut context = gather::gather(app, metrics, event, key).await?;
     let before = app.cases.turn_state(key, context.customer.as_ref()).await?;
     context.open_cases = before.customer.value.open.iter().filter(|open| *open != key).cloned().collect();
+    context.frozen = before.frozen;
     let earlier = before.case.value.as_ref();
     let decision = decide(key, &context, earlier, &app.bundle);
 

@@ -76,9 +76,10 @@ pub struct Context {
     pub customer: Option<CustomerId>,
     /// The subscription behind an invoice.
     pub subscription: Part<Subscription>,
-    /// The customer's newest charges.
+    /// Of the newest charges of the customer those that can decide: disputed ones, and the one that
+    /// failed last.
     pub charges: Part<Vec<Charge>>,
-    /// The customer's open invoices.
+    /// The other open invoices of the customer that were tried and failed.
     pub open_invoices: Part<Vec<Invoice>>,
     /// Disputes on the charges above.
     pub disputes: Part<Vec<Dispute>>,

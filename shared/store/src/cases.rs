@@ -39,6 +39,8 @@ pub struct TurnState {
     pub case: Versioned<Option<Case>>,
     /// The customer's row.
     pub customer: Versioned<CustomerRow>,
+    /// Whether the switch that stops every step is on.
+    pub frozen: bool,
 }
 
 /// What a turn writes, all or nothing.
@@ -83,7 +85,7 @@ impl Cases {
         Self { client, table: table.into() }
     }
 
-    /// Reads a case and its customer's row in one request.
+    /// Reads a case, its customer's row and the kill switch in one request.
     ///
     /// # Errors
     /// If the table does not answer or a row is not readable.
@@ -92,7 +94,8 @@ impl Cases {
         key: &CaseKey,
         customer: Option<&CustomerId>,
     ) -> Result<TurnState, StoreError> {
-        let mut keys = KeysAndAttributes::builder().consistent_read(true).keys(case_key(key));
+        let mut keys =
+            KeysAndAttributes::builder().consistent_read(true).keys(case_key(key)).keys(freeze_key());
         if let Some(customer) = customer {
             keys = keys.keys(customer_key(customer));
         }
@@ -110,13 +113,15 @@ impl Cases {
         let mut state = TurnState {
             case: Versioned { value: None, version: 0 },
             customer: Versioned { value: CustomerRow::default(), version: 0 },
+            frozen: false,
         };
         for item in answer.responses().into_iter().flatten().flat_map(|(_, items)| items) {
             let version = number(item, "version").unwrap_or_default();
-            if text(item, "sk") == Some("CASE") {
-                state.case = Versioned { value: Some(read(item, "case")?), version };
-            } else {
-                state.customer = Versioned { value: read(item, "customer")?, version };
+            match text(item, "sk") {
+                Some("CASE") => state.case = Versioned { value: Some(read(item, "case")?), version },
+                Some("CUSTOMER") => state.customer = Versioned { value: read(item, "customer")?, version },
+                // The switch is on if its row is there, whatever stands in it (I7).
+                _ => state.frozen = true,
             }
         }
         Ok(state)
@@ -157,6 +162,25 @@ impl Cases {
             all = all.update("the event", event_key(event), FINISH, "run = :run", values);
         }
         all.commit(&self.client, turn).await.map_err(crate::transaction::Cancelled::into_error)
+    }
+
+    /// Turns the kill switch on: cases are still decided and recorded, and no step is taken.
+    ///
+    /// # Errors
+    /// If the table does not answer.
+    pub async fn freeze(&self) -> Result<(), StoreError> {
+        let sent = self.client.put_item().table_name(&self.table).set_item(Some(freeze_key())).send().await;
+        sent.map(|_| ()).map_err(|error| StoreError::table("the kill switch", &error))
+    }
+
+    /// Turns the kill switch off. Steps that were suppressed meanwhile are planned at the next event of
+    /// their case.
+    ///
+    /// # Errors
+    /// If the table does not answer.
+    pub async fn unfreeze(&self) -> Result<(), StoreError> {
+        let sent = self.client.delete_item().table_name(&self.table).set_key(Some(freeze_key())).send().await;
+        sent.map(|_| ()).map_err(|error| StoreError::table("the kill switch", &error))
     }
 
     /// A case.
@@ -249,6 +273,10 @@ fn case_key(case: &CaseKey) -> Item {
 
 fn customer_key(customer: &CustomerId) -> Item {
     key(&format!("CUSTOMER#{customer}"), "CUSTOMER")
+}
+
+fn freeze_key() -> Item {
+    key("CONTROL", "FREEZE")
 }
 
 fn request_key(id: &RequestId) -> Item {

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use domain::{Case, trail};
 
 use crate::{
-    EventRow, ProposalRow, StoreError, StepRow,
+    EventRow, ProposalRow, StepRow, StoreError,
     approvals::proposal_row,
     events::event_row,
     item::{Item, read, text},
@@ -40,8 +40,7 @@ pub struct Everything {
 pub async fn everything(client: &Client, tables: [&str; 2]) -> Result<Everything, StoreError> {
     let mut all = Everything::default();
     for table in tables {
-        let mut pages =
-            client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
+        let mut pages = client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| StoreError::table("the read of a table", &error))?;
             if let Err(error) = all.add(&item) {

@@ -10,7 +10,9 @@ use domain::{
     trail,
 };
 use sandbox::Loopback;
-use store::{Approvals, Dossier, Freeze, ProposalRow, Proposed, Reissue, Session, Versioned, Vote, VoteError};
+use store::{
+    Approvals, Dossier, Freeze, ProposalRow, Proposed, Reissue, Session, Versioned, Vote, VoteError,
+};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
@@ -74,7 +76,14 @@ fn row(generation: u32) -> ProposalRow {
         created: NOW,
         expires: NOW.plus(3600),
     };
-    let dossier = Dossier { request: request(), generation, case: None, why: "asked for".into(), facts, replaces: None };
+    let dossier = Dossier {
+        request: request(),
+        generation,
+        case: None,
+        why: "asked for".into(),
+        facts,
+        replaces: None,
+    };
     ProposalRow::new(Proposal::new(action), dossier)
 }
 
@@ -142,7 +151,11 @@ async fn an_object_has_one_open_proposal_until_that_one_ends() {
     let occupied = Proposed::Occupied(first.value.id().clone());
     assert_eq!(table.approvals.propose(&second, &entry).await.unwrap(), occupied);
     let end = next(&first, "expired", NOW.plus(3600));
-    table.approvals.transition(&first, Stage::Expired { at: NOW.plus(3600) }, &end, NOW.plus(3600)).await.unwrap();
+    table
+        .approvals
+        .transition(&first, Stage::Expired { at: NOW.plus(3600) }, &end, NOW.plus(3600))
+        .await
+        .unwrap();
     assert_eq!(table.approvals.propose(&second, &entry).await.unwrap(), Proposed::New);
 }
 
@@ -158,7 +171,11 @@ async fn a_vote_is_written_with_its_receipt_and_its_trail() {
     assert_eq!(file.row.version, 2);
     trail::verify(before.value.id().as_str(), &file.trail, Some(file.proposal().trail)).unwrap();
     assert!(table.approvals.due(NOW.plus(68), 9).await.unwrap().is_empty());
-    assert_eq!(table.approvals.due(NOW.plus(69), 9).await.unwrap().len(), 1, "somebody looks after the quorum");
+    assert_eq!(
+        table.approvals.due(NOW.plus(69), 9).await.unwrap().len(),
+        1,
+        "somebody looks after the quorum"
+    );
 }
 
 #[tokio::test]
@@ -232,9 +249,8 @@ async fn an_object_has_one_execution_at_a_time_and_is_free_again_afterwards() {
     // Another proposal for the same object, as if it were for another operation.
     let (other, entry) = proposed(1);
     let slot = [("pk", "OPEN#ch_1#refund.create"), ("sk", "OPEN")];
-    let slot = slot.map(|(name, value)| {
-        (name.to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned()))
-    });
+    let slot = slot
+        .map(|(name, value)| (name.to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned())));
     table.client.delete_item().table_name("approvals").set_key(Some(slot.into())).send().await.unwrap();
     assert_eq!(table.approvals.propose(&other, &entry).await.unwrap(), Proposed::New);
     let other = Versioned { value: other, version: 1 };

@@ -117,19 +117,19 @@ pub(crate) mod tests {
             |a| a.account = AccountId::parse("acct_2").unwrap(),
             |a| a.livemode = false,
             |a| {
-                let Operation::Refund { charge, .. } = &mut a.operation else { unreachable!() };
+                let Operation::Refund { charge, .. } = &mut a.operation else { panic!("a refund") };
                 *charge = ChargeId::parse("ch_2").unwrap();
             },
             |a| {
-                let Operation::Refund { amount, .. } = &mut a.operation else { unreachable!() };
+                let Operation::Refund { amount, .. } = &mut a.operation else { panic!("a refund") };
                 amount.amount = 9999;
             },
             |a| {
-                let Operation::Refund { amount, .. } = &mut a.operation else { unreachable!() };
+                let Operation::Refund { amount, .. } = &mut a.operation else { panic!("a refund") };
                 amount.currency = Currency::parse("eur").unwrap();
             },
             |a| {
-                let Operation::Refund { reason, .. } = &mut a.operation else { unreachable!() };
+                let Operation::Refund { reason, .. } = &mut a.operation else { panic!("a refund") };
                 *reason = RefundReason::Duplicate;
             },
             |a| a.metadata.clear(),

@@ -7,19 +7,22 @@
 //! [`Stage::after`] is the only way in which a proposal moves.
 
 mod action;
+mod choices;
 mod evidence;
 mod grant;
 mod link;
 mod operation;
 mod receipt;
 mod registry;
+mod sentence;
 mod stage;
 
 pub use action::Action;
+pub use choices::{CancelFeedback, CreditNoteReason, PauseBehavior, RefundReason};
 pub use evidence::{Evidence, MAX_ALL_TEXT, MAX_TEXT, NotEvidence};
 pub use grant::{Grant, NoGrant, Voters};
 pub use link::{Link, LinkKeys, LinkRefused, MAX_TOKEN_LENGTH};
-pub use operation::{CancelFeedback, CreditNoteReason, Operation, PauseBehavior, RefundReason};
+pub use operation::Operation;
 pub use receipt::{Decision, Method, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner};
 pub use registry::{Identity, Ineligible, Person, PersonKind};
 pub use stage::{Attempt, IllegalMove, Move, Proposal, Stage};

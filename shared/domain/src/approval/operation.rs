@@ -1,10 +1,10 @@
 //! What can be asked for, signed and sent to Stripe.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Evidence;
+use super::{CancelFeedback, CreditNoteReason, Evidence, PauseBehavior, RefundReason};
 use crate::{
     ChargeId, CustomerId, DisputeId, InvoiceId, Money, ObjectId, PaymentMethodId, SubscriptionId, Timestamp,
 };
@@ -128,96 +128,6 @@ pub enum Operation {
         /// With what; `None` for what the invoice would use by itself.
         payment_method: Option<PaymentMethodId>,
     },
-}
-
-/// Declares a closed list of texts that Stripe takes.
-macro_rules! closed_enum {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal),+ $(,)? })+) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name {
-            $($(#[$of])* $variant,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// As Stripe writes it.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-
-            /// Reads what Stripe, or a form, writes.
-            pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == text)
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.as_str().replace('_', " "))
-            }
-        }
-    )+};
-}
-
-closed_enum! {
-    /// The reasons that Stripe takes for a refund. `fraudulent` also block-lists the customer's card
-    /// and e-mail address, so it is never chosen silently.
-    RefundReason {
-        /// The same thing was charged twice.
-        Duplicate = "duplicate",
-        /// The payment was fraudulent.
-        Fraudulent = "fraudulent",
-        /// The customer asked.
-        RequestedByCustomer = "requested_by_customer",
-    }
-
-    /// The reasons that Stripe takes for a credit note.
-    CreditNoteReason {
-        /// The same thing was billed twice.
-        Duplicate = "duplicate",
-        /// The order was fraudulent.
-        Fraudulent = "fraudulent",
-        /// The order changed.
-        OrderChange = "order_change",
-        /// The customer was not satisfied.
-        ProductUnsatisfactory = "product_unsatisfactory",
-    }
-
-    /// What becomes of invoices while collection is paused.
-    PauseBehavior {
-        /// They wait as drafts.
-        KeepAsDraft = "keep_as_draft",
-        /// They are written off.
-        MarkUncollectible = "mark_uncollectible",
-        /// They are voided.
-        Void = "void",
-    }
-
-    /// What Stripe lets a customer give as a reason for leaving.
-    CancelFeedback {
-        /// How they were served.
-        CustomerService = "customer_service",
-        /// The quality.
-        LowQuality = "low_quality",
-        /// Something is missing.
-        MissingFeatures = "missing_features",
-        /// Something else.
-        Other = "other",
-        /// They use another service.
-        SwitchedService = "switched_service",
-        /// It is too complex.
-        TooComplex = "too_complex",
-        /// The price.
-        TooExpensive = "too_expensive",
-        /// They do not use it.
-        Unused = "unused",
-    }
 }
 
 impl Operation {
@@ -349,100 +259,6 @@ impl Operation {
     }
 }
 
-impl fmt::Display for Operation {
-    /// One sentence for a page or a message: what will happen, with what follows from it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refund { charge, amount, reason } => {
-                write!(f, "Refund {amount} of charge {charge} ({reason})")?;
-                if *reason == RefundReason::Fraudulent {
-                    f.write_str(", which also block-lists the customer's card and e-mail address")?;
-                }
-                Ok(())
-            }
-            Self::CreditNote { invoice, amount, to_balance, reason, email, .. } => {
-                let balance = Money::new(*to_balance, amount.currency);
-                let email = if *email { "and is e-mailed to the customer" } else { "and is not e-mailed" };
-                write!(f, "Issue a credit note of {amount} on invoice {invoice} ({reason}), ")?;
-                if *to_balance == 0 {
-                    write!(f, "which lowers what is open {email}")
-                } else {
-                    write!(f, "of which {balance} goes to the customer's balance {email}")
-                }
-            }
-            Self::BalanceCredit { customer, amount, .. } => {
-                write!(
-                    f,
-                    "Credit {amount} to the balance of customer {customer}, which lowers their next invoices"
-                )
-            }
-            Self::SubmitEvidence { dispute, amount, evidence } => {
-                let names: Vec<&str> = evidence.fields().map(|(name, _)| name).collect();
-                write!(
-                    f,
-                    "Submit evidence ({}) against dispute {dispute} of {amount}, which can be done once \
-                     and not be changed afterwards",
-                    names.join(", ")
-                )
-            }
-            Self::AcceptDispute { dispute, amount } => {
-                write!(f, "Accept dispute {dispute} and lose {amount}, which is irreversible")
-            }
-            Self::CancelSubscription { subscription, invoice_now, prorate, .. } => {
-                let last = match (invoice_now, prorate) {
-                    (true, true) => "with a last invoice that credits the rest of the period",
-                    (true, false) => "with a last invoice for what is pending",
-                    (false, true) => "crediting the rest of the period",
-                    (false, false) => "dropping what is pending and crediting nothing",
-                };
-                write!(
-                    f,
-                    "Cancel subscription {subscription} now, {last}; Stripe then stops collecting the \
-                     customer's open invoices by itself, and a cancelled subscription cannot be reactivated"
-                )
-            }
-            Self::CancelAtPeriodEnd { subscription } => {
-                write!(
-                    f,
-                    "Cancel subscription {subscription} at the end of the paid period; open invoices are \
-                     still collected"
-                )
-            }
-            Self::PauseCollection { subscription, behavior, resumes_at } => {
-                let invoices = match behavior {
-                    PauseBehavior::KeepAsDraft => "new invoices wait as drafts",
-                    PauseBehavior::MarkUncollectible => "new invoices are written off",
-                    PauseBehavior::Void => "new invoices are voided",
-                };
-                write!(f, "Pause collection of subscription {subscription}, which stays active; {invoices}")?;
-                match resumes_at {
-                    Some(at) => write!(f, " until {at}"),
-                    None => f.write_str(" until somebody resumes it"),
-                }
-            }
-            Self::ResumeCollection { subscription } => {
-                write!(f, "Resume collection of subscription {subscription}: new invoices are charged again")
-            }
-            Self::VoidInvoice { invoice, amount } => {
-                write!(f, "Void invoice {invoice} of {amount}, which is irreversible: it is never collected")
-            }
-            Self::MarkUncollectible { invoice, amount } => {
-                write!(
-                    f,
-                    "Write off {amount} of invoice {invoice} as uncollectible, which stops its collection"
-                )
-            }
-            Self::PayInvoice { invoice, amount, payment_method } => {
-                write!(f, "Charge the customer {amount} for invoice {invoice} now, ")?;
-                match payment_method {
-                    Some(method) => write!(f, "with payment method {method}"),
-                    None => f.write_str("with the payment method on file"),
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -512,31 +328,6 @@ pub(crate) mod tests {
         for operation in all {
             let text = serde_json::to_string(&operation).unwrap();
             assert_eq!(serde_json::from_str::<Operation>(&text).unwrap(), operation);
-        }
-    }
-
-    #[test]
-    fn the_sentence_names_the_object_the_money_and_what_follows() {
-        for operation in one_of_each() {
-            let sentence = operation.to_string();
-            assert!(sentence.contains(operation.object().as_str()), "{sentence}");
-            if let Some(amount) = operation.amount() {
-                assert!(sentence.contains(&amount.to_string()), "{sentence}");
-            }
-            let consequence = match operation {
-                Operation::Refund { .. } => "block-lists",
-                Operation::CreditNote { .. } => "not e-mailed",
-                Operation::BalanceCredit { .. } => "next invoices",
-                Operation::SubmitEvidence { .. } => "once",
-                Operation::AcceptDispute { .. } | Operation::VoidInvoice { .. } => "irreversible",
-                Operation::CancelSubscription { .. } => "open invoices",
-                Operation::CancelAtPeriodEnd { .. } => "still collected",
-                Operation::PauseCollection { .. } => "stays active",
-                Operation::ResumeCollection { .. } => "charged again",
-                Operation::MarkUncollectible { .. } => "stops its collection",
-                Operation::PayInvoice { .. } => "Charge the customer",
-            };
-            assert!(sentence.contains(consequence), "{sentence}");
         }
     }
 }

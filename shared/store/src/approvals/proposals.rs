@@ -137,7 +137,8 @@ impl Approvals {
         all.commit(&self.client, &content).await.map_err(Cancelled::into_error)
     }
 
-    /// Notes that everybody was told. It is no transition, so the trail says nothing of it.
+    /// Notes that everybody was told, so that nobody has to look before it expires. It is no
+    /// transition, and the trail says nothing of it.
     ///
     /// # Errors
     /// A conflict if the proposal has moved.
@@ -145,7 +146,8 @@ impl Approvals {
         &self,
         before: &Versioned<ProposalRow>,
     ) -> Result<Versioned<ProposalRow>, StoreError> {
-        let row = ProposalRow { notified: true, ..before.value.clone() };
+        let look = before.value.proposal.action.expires;
+        let row = ProposalRow { notified: true, look, ..before.value.clone() };
         self.rewrite(before, row).await
     }
 
