@@ -8,7 +8,7 @@ use crate::encoding;
 
 /// A text that is no identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} must be 1 to 255 of `A-Z a-z 0-9 _ - .`, got {length} bytes")]
+#[error("{kind} must be 1 to 255 of `A-Z a-z 0-9 _ - .` and not begin with a dot, got {length} bytes")]
 pub struct NotAnId {
     kind: &'static str,
     length: usize,
@@ -19,7 +19,8 @@ pub struct NotAnId {
 /// so only the characters are checked. They are safe in a path, a key, a log line and a page.
 fn checked(kind: &'static str, text: &str) -> Result<(), NotAnId> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    if (1..=255).contains(&text.len()) && text.bytes().all(plain) {
+    // `.` and `..` would mean another place in a path.
+    if (1..=255).contains(&text.len()) && !text.starts_with('.') && text.bytes().all(plain) {
         Ok(())
     } else {
         Err(NotAnId { kind, length: text.len() })
@@ -185,7 +186,7 @@ mod tests {
     #[test]
     fn an_id_is_plain_text_of_at_most_255_characters() {
         assert!(InvoiceId::parse("in_1TEST").is_ok());
-        for bad in ["", "in 1", "in#1", "in/1", "ïn_1", "in\n", &"x".repeat(256)] {
+        for bad in ["", ".", "..", "in 1", "in#1", "in/1", "ïn_1", "in\n", &"x".repeat(256)] {
             assert!(InvoiceId::parse(bad).is_err(), "`{bad}`");
         }
     }

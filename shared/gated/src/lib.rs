@@ -1,1 +1,7 @@
-//! The gated effects. Only functions/approver may depend on it.
+//! The gated effects: what moves money or access. Only `functions/approver` may depend on this crate
+//! (I5; a test reads the dependency graph).
+//!
+//! Nothing here decides. Each effect takes a `domain::approval::Grant`, which exists only where
+//! enough people signed exactly this action (I1), and does what the grant says once (I2).
+
+pub mod stripe;

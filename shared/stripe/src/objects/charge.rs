@@ -1,0 +1,162 @@
+//! Charges, payment intents and refunds.
+
+use domain::{
+    ChargeId, CustomerId, Money, PaymentIntentId, PaymentMethodId, RefundId, Timestamp,
+    money::Currency,
+    snapshot::{
+        Charge, ChargeStatus, Outcome, OutcomeKind, PaymentError, PaymentIntent, PaymentIntentStatus, Refund,
+        RefundStatus,
+    },
+};
+use serde::Deserialize;
+
+use super::{Page, Reference};
+
+#[derive(Deserialize)]
+pub struct ChargeWire {
+    id: ChargeId,
+    status: ChargeStatus,
+    currency: Currency,
+    amount: i64,
+    #[serde(default)]
+    amount_refunded: i64,
+    #[serde(default)]
+    disputed: bool,
+    #[serde(default)]
+    captured: bool,
+    customer: Option<Reference<CustomerId>>,
+    payment_intent: Option<Reference<PaymentIntentId>>,
+    /// Only if the read asked for it, since 2022-11-15.
+    refunds: Option<Page<RefundInCharge>>,
+    outcome: Option<OutcomeWire>,
+    metadata: Option<ChargeMetadata>,
+    livemode: bool,
+    created: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct RefundInCharge {
+    id: RefundId,
+    created: Timestamp,
+}
+
+/// The one key that is read.
+#[derive(Deserialize)]
+struct ChargeMetadata {
+    refund_request: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct OutcomeWire {
+    #[serde(rename = "type")]
+    kind: OutcomeKind,
+    reason: Option<String>,
+    risk_level: Option<String>,
+    network_status: Option<String>,
+    advice_code: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct PaymentIntentWire {
+    pub(super) id: PaymentIntentId,
+    status: PaymentIntentStatus,
+    last_payment_error: Option<LastError>,
+    latest_charge: Option<Reference<ChargeId>>,
+}
+
+#[derive(Deserialize)]
+struct LastError {
+    code: Option<String>,
+    decline_code: Option<String>,
+    advice_code: Option<String>,
+    payment_method: Option<Reference<PaymentMethodId>>,
+}
+
+#[derive(Deserialize)]
+pub struct RefundWire {
+    id: RefundId,
+    status: Option<RefundStatus>,
+    currency: Currency,
+    amount: i64,
+    charge: Option<Reference<ChargeId>>,
+    payment_intent: Option<Reference<PaymentIntentId>>,
+    reason: Option<String>,
+    failure_reason: Option<String>,
+    metadata: Option<ApprovalMetadata>,
+    created: Timestamp,
+}
+
+/// The two keys that our own writes set.
+#[derive(Default, Deserialize)]
+pub(super) struct ApprovalMetadata {
+    pub(super) approval_id: Option<String>,
+    pub(super) approval_digest: Option<String>,
+}
+
+impl From<ChargeWire> for Charge {
+    fn from(wire: ChargeWire) -> Self {
+        let refunds = wire.refunds.map(|page| page.data).unwrap_or_default();
+        let latest = refunds.into_iter().reduce(|a, b| if b.created > a.created { b } else { a });
+        Self {
+            id: wire.id,
+            status: wire.status,
+            amount: Money::new(wire.amount, wire.currency),
+            amount_refunded: Money::new(wire.amount_refunded, wire.currency),
+            disputed: wire.disputed,
+            captured: wire.captured,
+            customer: wire.customer.map(Reference::id),
+            payment_intent: wire.payment_intent.map(Reference::id),
+            latest_refund: latest.map(|refund| refund.id),
+            outcome: wire.outcome.map(Into::into),
+            refund_request: wire.metadata.and_then(|metadata| metadata.refund_request),
+            livemode: wire.livemode,
+            created: wire.created,
+        }
+    }
+}
+
+impl From<OutcomeWire> for Outcome {
+    fn from(wire: OutcomeWire) -> Self {
+        Self {
+            kind: wire.kind,
+            reason: wire.reason,
+            risk_level: wire.risk_level,
+            network_status: wire.network_status,
+            advice_code: wire.advice_code,
+        }
+    }
+}
+
+impl From<PaymentIntentWire> for PaymentIntent {
+    fn from(wire: PaymentIntentWire) -> Self {
+        Self {
+            id: wire.id,
+            status: wire.status,
+            last_error: wire.last_payment_error.map(|error| PaymentError {
+                code: error.code,
+                decline_code: error.decline_code,
+                advice_code: error.advice_code,
+                payment_method: error.payment_method.map(Reference::id),
+            }),
+            latest_charge: wire.latest_charge.map(Reference::id),
+        }
+    }
+}
+
+impl From<RefundWire> for Refund {
+    fn from(wire: RefundWire) -> Self {
+        let metadata = wire.metadata.unwrap_or_default();
+        Self {
+            id: wire.id,
+            status: wire.status,
+            amount: Money::new(wire.amount, wire.currency),
+            charge: wire.charge.map(Reference::id),
+            payment_intent: wire.payment_intent.map(Reference::id),
+            reason: wire.reason,
+            failure_reason: wire.failure_reason,
+            approval_id: metadata.approval_id,
+            approval_digest: metadata.approval_digest,
+            created: wire.created,
+        }
+    }
+}
