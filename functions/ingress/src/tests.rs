@@ -241,7 +241,7 @@ async fn events_of_connected_accounts_are_kept_apart() {
     event["account"] = "acct_1".into();
     assert_eq!(world.deliver(event.to_string().as_bytes()).await.0, 200);
     assert_eq!(world.sent()[0]["MessageGroupId"], "acct_1.cus_1");
-    assert_eq!(world.sent()[0]["MessageDeduplicationId"], "acct_1.evt_1");
+    assert_eq!(world.sent()[0]["MessageDeduplicationId"], "evt_1");
 }
 
 #[tokio::test]

@@ -1,27 +1,33 @@
 //! A batch from the queue: groups side by side, each group in order, and a group stops at its first
 //! failure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{Envelope, RunId};
+use domain::Envelope;
 use futures_util::future::join_all;
 use runtime::{Metrics, failure};
+use tokio::time::Instant;
 
 use crate::{App, turn};
+
+/// What a turn may take at the most.
+const ENOUGH: Duration = Duration::from_secs(25);
 
 /// Takes a batch and names the messages that must come again. A message that fails takes the later
 /// ones of its group with it, since their order would be lost; other groups go on
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
-pub async fn handle(app: &App, event: SqsEvent) -> SqsBatchResponse {
+///
+/// No turn begins when less than [`ENOUGH`] is left until `deadline`: its message comes again instead of
+/// being killed half-way together with its neighbours.
+pub async fn handle(app: &App, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
     let metrics = app.meter.invocation();
-    let run = app.new_run();
     let mut groups: BTreeMap<String, Vec<SqsMessage>> = BTreeMap::new();
     for message in event.records {
         let group = message.attributes.get("MessageGroupId").cloned().unwrap_or_default();
         groups.entry(group).or_default().push(message);
     }
-    let failed = join_all(groups.into_values().map(|group| take_group(app, &metrics, &run, group))).await;
+    let failed = join_all(groups.into_values().map(|group| take_group(app, &metrics, deadline, group))).await;
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failed
         .into_iter()
@@ -36,10 +42,11 @@ pub async fn handle(app: &App, event: SqsEvent) -> SqsBatchResponse {
 }
 
 /// The ids of the messages of one group that must come again.
-async fn take_group(app: &App, metrics: &Metrics, run: &RunId, group: Vec<SqsMessage>) -> Vec<String> {
+async fn take_group(app: &App, metrics: &Metrics, deadline: Instant, group: Vec<SqsMessage>) -> Vec<String> {
     let mut messages = group.into_iter();
     while let Some(message) = messages.next() {
-        if take(app, metrics, run, &message).await {
+        let in_time = Instant::now() + ENOUGH <= deadline;
+        if in_time && take(app, metrics, &message).await {
             continue;
         }
         metrics.count("messages_failed", 1);
@@ -49,7 +56,7 @@ async fn take_group(app: &App, metrics: &Metrics, run: &RunId, group: Vec<SqsMes
 }
 
 /// Whether the message is done with.
-async fn take(app: &App, metrics: &Metrics, run: &RunId, message: &SqsMessage) -> bool {
+async fn take(app: &App, metrics: &Metrics, message: &SqsMessage) -> bool {
     let envelope = match serde_json::from_str::<Envelope>(message.body.as_deref().unwrap_or_default()) {
         Ok(envelope) => envelope,
         Err(error) => {
@@ -69,7 +76,8 @@ async fn take(app: &App, metrics: &Metrics, run: &RunId, message: &SqsMessage) -
     metrics.count("events_received", 1);
     let waited = (app.clock)().since(envelope.received).max(0);
     metrics.seconds("queue_latency", i32::try_from(waited).map_or(f64::MAX, f64::from));
-    match turn::take(app, metrics, run, &envelope).await {
+    // A run for each message: two copies of an event in one batch must not pass for each other.
+    match turn::take(app, metrics, &app.new_run(), &envelope).await {
         Ok(()) => true,
         Err(error) => {
             let (event, kind) = (envelope.id.as_str(), envelope.kind.as_str());

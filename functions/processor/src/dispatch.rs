@@ -2,13 +2,17 @@
 
 use connectors::slack::{Block, Key, Message, Verdict};
 use domain::{
-    Envelope, ObjectId, RequestId, RunId, encoding,
+    EventId, ObjectId, RequestId, RunId, encoding,
+    event::Origin,
     plan::{Step, StepKind},
 };
 use runtime::{Metrics, failure};
 use store::{RequestRow, StepRow, StepState, StoreError};
 
 use crate::App;
+
+/// After so many tries, over a day and more, a person has to look.
+const MOST_TRIES: i64 = 500;
 
 /// What became of a try to send a step.
 enum Sent {
@@ -21,8 +25,8 @@ enum Sent {
 }
 
 /// Sends a step that this run has just planned: nobody can have sent it before.
-pub async fn send_first(app: &App, metrics: &Metrics, run: &RunId, step: &Step, event: &Envelope) {
-    let sent = send(app, step, Some(event), None).await;
+pub async fn send_first(app: &App, metrics: &Metrics, run: &RunId, step: &Step) {
+    let sent = send(app, step, None).await;
     if let Err(error) = settle(app, metrics, run, step, sent).await {
         // The step stays in the outbox, and the sweep sends it.
         tracing::warn!(step = step.key.as_str(), failure = failure::chain(&error), "a step was not settled");
@@ -34,14 +38,20 @@ pub async fn send_first(app: &App, metrics: &Metrics, run: &RunId, step: &Step, 
 /// # Errors
 /// If the store does not answer.
 pub async fn send_again(app: &App, metrics: &Metrics, run: &RunId, row: &StepRow) -> Result<(), StoreError> {
+    if app.cases.is_frozen().await? {
+        return Ok(());
+    }
     let now = (app.clock)();
     let Some(row) = app.cases.take_step(row, run, now, now.plus(app.lease)).await? else { return Ok(()) };
     metrics.count("steps_redriven", 1);
-    let sent = send(app, &row.step, None, Some(&row)).await;
+    let sent = match send(app, &row.step, Some(&row)).await {
+        Sent::Later(why) if row.tries >= MOST_TRIES => Sent::Failed(format!("given up: {why}")),
+        sent => sent,
+    };
     settle(app, metrics, run, &row.step, sent).await
 }
 
-async fn send(app: &App, step: &Step, event: Option<&Envelope>, again: Option<&StepRow>) -> Sent {
+async fn send(app: &App, step: &Step, again: Option<&StepRow>) -> Sent {
     match &step.kind {
         StepKind::Alert { channel, headline, facts, next } => match app.channels.get(channel) {
             Some(channel) => {
@@ -50,7 +60,10 @@ async fn send(app: &App, step: &Step, event: Option<&Envelope>, again: Option<&S
             }
             None => Sent::Failed(format!("`SLACK_CHANNELS` has no `{channel}` any more")),
         },
-        StepKind::Request { operation } => request(app, step, operation, event).await,
+        StepKind::Request { operation, origin, source } => {
+            request(app, step, operation, origin.clone(), source.clone()).await
+        }
+        StepKind::Draft { .. } => Sent::Done("kept with the case".into()),
     }
 }
 
@@ -69,6 +82,7 @@ async fn settle(
         }
         Sent::Failed(why) => {
             tracing::error!(step = key, case, kind, why, "a step was refused; see the case");
+            metrics.count("steps_failed", 1);
             metrics.count_by("steps_failed", kind, 1);
             app.cases.settle_step(step, run, &StepState::Failed { why }).await
         }
@@ -124,15 +138,15 @@ async fn alert_once(app: &App, message: &Message, again: Option<&StepRow>) -> Se
 
 /// Leaves the request and tells the approver. Both are idempotent: the row is put once, and the
 /// message's deduplication id is the request's.
-async fn request(app: &App, step: &Step, operation: &str, event: Option<&Envelope>) -> Sent {
+async fn request(app: &App, step: &Step, operation: &str, origin: Origin, source: Option<EventId>) -> Sent {
     let Some(id) = request_id(step) else { return Sent::Failed("the step has no usable key".into()) };
     let row = RequestRow {
         id: id.clone(),
         case: step.case.clone(),
         operation: operation.to_owned(),
         object: ObjectId::clone(step.case.object()),
-        account: event.and_then(|event| event.account.clone()),
-        source: event.map(|event| event.id.clone()),
+        origin,
+        source,
         at: (app.clock)(),
     };
     if let Err(error) = app.cases.put_request(&row).await {

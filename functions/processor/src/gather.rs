@@ -3,31 +3,40 @@
 //! The object must be read, or the turn comes again. What stands around it may be missing; then the
 //! context says why, and the decision is more cautious.
 
+use std::time::Duration;
+
 use domain::{
-    CaseKey, CaseKind, ChargeId, CustomerId, Envelope, Timestamp,
+    CaseKey, CaseKind, ChargeId, CustomerId, InvoiceId, Timestamp,
     context::{Context, Part, Subject},
+    event::Origin,
     snapshot::{Charge, Dispute, Invoice, InvoiceStatus, Read},
 };
+use futures_util::future::join_all;
 use runtime::Metrics;
 use stripe::{Answer, Client, Error, InvoiceRead, Listed, wire::Scope};
-use tokio::join;
+use tokio::{join, time::timeout};
 
-use crate::App;
+use crate::{App, turn::Cause};
+
+/// What stands around an object must be read within this time, or it counts as missing.
+const ENRICHMENT: Duration = Duration::from_secs(12);
 
 /// Reads everything that a decision about this case may look at. An event's payload is never asked.
 ///
 /// # Errors
 /// If Stripe does not tell what the object itself looks like.
-pub async fn gather(app: &App, metrics: &Metrics, event: &Envelope, key: &CaseKey) -> Result<Context, Error> {
-    let reader = Reader { stripe: app.stripe.scoped(Scope::of(event)), metrics, now: (app.clock)() };
+pub async fn gather(app: &App, metrics: &Metrics, cause: &Cause, key: &CaseKey) -> Result<Context, Error> {
+    let reader = Reader { stripe: app.stripe.scoped(scope(&cause.origin)), metrics, now: (app.clock)() };
     let mut context = Context {
-        event: event.id.clone(),
+        event: cause.event.clone(),
+        origin: cause.origin.clone(),
         subject: Subject::PaymentMethod(Read::Gone),
-        customer: event.customer.clone(),
+        customer: cause.customer.clone(),
         subscription: Part::not_asked(),
         charges: Part::not_asked(),
         open_invoices: Part::not_asked(),
         disputes: Part::not_asked(),
+        all_charges: false,
         open_cases: Vec::new(),
         frozen: false,
     };
@@ -80,34 +89,28 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The invoice, and side by side the customer's charges and open invoices: the interlocks look at
-    /// what Stripe has now, so that the order in which events came cannot matter.
-    async fn recovery(&self, context: &mut Context, id: &domain::InvoiceId) -> Result<(), Error> {
-        let (invoice, charges, open) = if let Some(customer) = context.customer.clone() {
-            let (invoice, charges, open) =
-                join!(self.stripe.invoice(id), self.charges(&customer), self.open_invoices(&customer));
-            (invoice?.value, charges, open)
+    /// The invoice, and what the interlocks look at. That is what Stripe has now, so that the order in
+    /// which events came cannot matter.
+    async fn recovery(&self, context: &mut Context, id: &InvoiceId) -> Result<(), Error> {
+        let (invoice, around) = if let Some(customer) = context.customer.clone() {
+            let (invoice, around) = join!(self.stripe.invoice(id), self.around(&customer));
+            (invoice?.value, around)
         } else {
             let invoice = self.stripe.invoice(id).await?.value;
             context.customer = found(&invoice).and_then(|read| read.invoice.customer.clone());
             match &context.customer {
-                Some(customer) => {
-                    let (charges, open) = join!(self.charges(customer), self.open_invoices(customer));
-                    (invoice, charges, open)
-                }
-                None => (invoice, Part::not_asked(), Part::not_asked()),
+                Some(customer) => (invoice, self.around(customer).await),
+                None => (invoice, Around::default()),
             }
-        };
-        context.disputes = match &charges {
-            Part::Known { value, .. } => self.disputes(value).await,
-            Part::Missing { why } => Part::Missing { why: why.clone() },
         };
         // The context goes into the trail, so it keeps what can decide and not a hundred old charges.
         let latest = found(&invoice)
             .and_then(|read| read.invoice.open_payment())
             .and_then(|intent| intent.latest_charge.clone());
-        context.charges = only(charges, |charge| charge.disputed || Some(&charge.id) == latest.as_ref());
-        context.open_invoices = only(open, |other| other.attempt_count > 0 && other.id != *id);
+        context.all_charges = around.all_charges;
+        context.charges = self.with_latest(around.charges, latest).await;
+        context.disputes = only(around.disputes, |dispute| !dispute.status.is_closed());
+        context.open_invoices = oldest_failed(around.open_invoices, id);
         context.subject = Subject::Invoice(match invoice {
             Read::Found(InvoiceRead { invoice, subscription, .. }) => {
                 if let Some(value) = subscription {
@@ -120,33 +123,58 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// The customer's charges with their disputes, and side by side the open invoices.
+    async fn around(&self, customer: &CustomerId) -> Around {
+        let charges = async {
+            let charges = self.in_time("stripe_charges", self.stripe.charges(customer)).await;
+            let whole = charges.known().is_some_and(|listed| listed.complete && listed.skipped == 0);
+            let charges = items(charges);
+            let disputes = match &charges {
+                Part::Known { value, .. } => self.disputes(value).await,
+                Part::Missing { why } => Part::Missing { why: why.clone() },
+            };
+            (charges, disputes, whole)
+        };
+        let open = self.stripe.invoices(customer, &InvoiceStatus::Open);
+        let ((charges, disputes, all_charges), open) =
+            join!(charges, self.in_time("stripe_open_invoices", open));
+        Around { charges, disputes, all_charges, open_invoices: self.whole("stripe_open_invoices", open) }
+    }
+
+    /// Keeps the charge that failed last, reading it by itself if the list did not hold it: only its
+    /// outcome tells whether Stripe blocked the payment.
+    async fn with_latest(&self, charges: Part<Vec<Charge>>, latest: Option<ChargeId>) -> Part<Vec<Charge>> {
+        let Some(latest) = latest else { return only(charges, |_| false) };
+        let charges = only(charges, |charge| charge.id == latest);
+        match charges {
+            Part::Known { value, read } if !value.is_empty() => Part::Known { value, read },
+            _ => match self.in_time("stripe_charge", self.stripe.charge(&latest)).await {
+                Part::Known { value: Read::Found(charge), read } => Part::Known { value: vec![charge], read },
+                Part::Known { value: Read::Gone, .. } => Part::Missing { why: "gone".into() },
+                Part::Missing { why } => Part::Missing { why },
+            },
+        }
+    }
+
     /// Whom a charge concerns, where the object itself does not say.
     async fn customer_of(&self, context: &mut Context, charge: Option<ChargeId>) {
         let Some(id) = charge.filter(|_| context.customer.is_none()) else { return };
-        match self.part("stripe_charge", self.stripe.charge(&id).await.map(|answer| answer.value)) {
-            Part::Known { value: Read::Found(charge), read } => {
-                context.customer.clone_from(&charge.customer);
-                context.charges = Part::Known { value: vec![charge], read };
-            }
+        match self.in_time("stripe_charge", self.stripe.charge(&id)).await {
+            Part::Known { value: Read::Found(charge), .. } => context.customer = charge.customer,
             Part::Known { value: Read::Gone, .. } => {}
             Part::Missing { why } => context.charges = Part::Missing { why },
         }
     }
 
-    async fn charges(&self, customer: &CustomerId) -> Part<Vec<Charge>> {
-        let listed = self.stripe.charges(customer).await;
-        self.part("stripe_charges", listed.map(|answer| answer.value.items))
-    }
-
-    async fn open_invoices(&self, customer: &CustomerId) -> Part<Vec<Invoice>> {
-        let listed = self.stripe.invoices(customer, &InvoiceStatus::Open).await;
-        self.complete("stripe_open_invoices", listed)
-    }
-
     async fn disputes(&self, charges: &[Charge]) -> Part<Vec<Dispute>> {
+        let disputed = charges.iter().filter(|charge| charge.disputed);
+        let lists = join_all(disputed.map(|charge| async {
+            let listed = self.in_time("stripe_disputes", self.stripe.disputes(&charge.id)).await;
+            self.whole("stripe_disputes", listed)
+        }));
         let mut disputes = Vec::new();
-        for charge in charges.iter().filter(|charge| charge.disputed) {
-            match self.complete("stripe_disputes", self.stripe.disputes(&charge.id).await) {
+        for list in lists.await {
+            match list {
                 Part::Known { value, .. } => disputes.extend(value),
                 missing @ Part::Missing { .. } => return missing,
             }
@@ -154,27 +182,78 @@ impl Reader<'_> {
         Part::Known { value: disputes, read: self.now }
     }
 
-    /// A list of which a missing item would prove something: only a complete one is known.
-    fn complete<T>(&self, source: &'static str, listed: Result<Answer<Listed<T>>, Error>) -> Part<Vec<T>> {
+    /// A list of which a missing item would prove something: only a whole one is known.
+    fn whole<T>(&self, source: &'static str, listed: Part<Listed<T>>) -> Part<Vec<T>> {
         match listed {
-            Ok(answer) if !answer.value.complete || answer.value.skipped > 0 => {
+            Part::Known { value, .. } if !value.complete || value.skipped > 0 => {
                 self.metrics.count_by("enrichment_failed", source, 1);
                 Part::Missing { why: "incomplete".into() }
             }
-            other => self.part(source, other.map(|answer| answer.value.items)),
+            other => items(other),
         }
     }
 
-    fn part<T>(&self, source: &'static str, read: Result<T, Error>) -> Part<T> {
-        match read {
-            Ok(value) => Part::Known { value, read: self.now },
-            Err(error) => {
-                self.metrics.count_by("enrichment_failed", source, 1);
-                let failure = runtime::failure::chain(&error);
-                tracing::warn!(source, failure, "a part of the context is missing");
-                Part::Missing { why: "refused".into() }
-            }
+    /// The answer, unless it does not come in time or is a refusal; both are counted and leave the
+    /// decision more cautious.
+    async fn in_time<T>(
+        &self,
+        source: &'static str,
+        read: impl Future<Output = Result<Answer<T>, Error>>,
+    ) -> Part<T> {
+        let (why, failure) = match timeout(ENRICHMENT, read).await {
+            Ok(Ok(answer)) => return Part::Known { value: answer.value, read: self.now },
+            Ok(Err(error)) => ("refused", runtime::failure::chain(&error)),
+            Err(_) => ("timed_out", "no answer in time".to_owned()),
+        };
+        self.metrics.count_by("enrichment_failed", source, 1);
+        tracing::warn!(source, failure, "a part of the context is missing");
+        Part::Missing { why: why.into() }
+    }
+}
+
+/// What stands around a customer's invoice.
+struct Around {
+    charges: Part<Vec<Charge>>,
+    disputes: Part<Vec<Dispute>>,
+    all_charges: bool,
+    open_invoices: Part<Vec<Invoice>>,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Self {
+            charges: Part::not_asked(),
+            disputes: Part::not_asked(),
+            all_charges: false,
+            open_invoices: Part::not_asked(),
         }
+    }
+}
+
+fn scope(origin: &Origin) -> Scope {
+    match (&origin.context, &origin.account) {
+        (Some(context), _) => Scope::Context(context.clone()),
+        (None, Some(account)) => Scope::Account(account.clone()),
+        (None, None) => Scope::Own,
+    }
+}
+
+fn items<T>(listed: Part<Listed<T>>) -> Part<Vec<T>> {
+    match listed {
+        Part::Known { value, read } => Part::Known { value: value.items, read },
+        Part::Missing { why } => Part::Missing { why },
+    }
+}
+
+/// Of the customer's other open invoices, the one that was tried and failed first.
+fn oldest_failed(open: Part<Vec<Invoice>>, this: &InvoiceId) -> Part<Vec<Invoice>> {
+    match open {
+        Part::Known { value, read } => {
+            let others = value.into_iter().filter(|other| other.attempt_count > 0 && other.id != *this);
+            let oldest = others.min_by(|one, two| (one.created, &one.id).cmp(&(two.created, &two.id)));
+            Part::Known { value: oldest.into_iter().collect(), read }
+        }
+        missing @ Part::Missing { .. } => missing,
     }
 }
 

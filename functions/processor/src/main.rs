@@ -11,7 +11,8 @@ fn main() -> ExitCode {
         let app = App::from_env(&env, clock).await?;
         let app = &app;
         let handler = |event: LambdaEvent<SqsEvent>| async move {
-            Ok::<_, lambda_runtime::Error>(processor::handle(app, event.payload).await)
+            let deadline = runtime::lambda::deadline(&event.context);
+            Ok::<_, lambda_runtime::Error>(processor::handle(app, event.payload, deadline).await)
         };
         lambda_runtime::run(service_fn(handler)).await.map_err(anyhow::Error::from_boxed)
     })

@@ -1,8 +1,9 @@
 //! One turn: claim the event, read Stripe again, decide, commit, dispatch.
 
 use domain::{
-    Case, Envelope, RunId,
+    Case, CaseKey, CustomerId, Envelope, EventId, RunId,
     decide::{Decision, decide},
+    event::Origin,
 };
 use runtime::Metrics;
 use serde_json::json;
@@ -13,18 +14,32 @@ use crate::{App, dispatch, gather};
 /// How often a turn is decided anew because another run changed the case meanwhile.
 const ROUNDS: u32 = 3;
 
+/// What makes a case be decided.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    /// The event, unless the case came due by itself.
+    pub event: Option<EventId>,
+    /// Where its objects are to be read.
+    pub origin: Origin,
+    /// Whom it concerns, if that is known already.
+    pub customer: Option<CustomerId>,
+}
+
 /// Why a turn did not finish; the message comes again.
 #[derive(Debug, thiserror::Error)]
 pub enum TurnError {
     /// Another run holds the event and may still finish: this is no duplicate.
     #[error("another run holds event `{0}`; it comes again when the lease is over")]
-    Held(domain::EventId),
+    Held(EventId),
     /// Stripe did not say what the object looks like.
     #[error("the object could not be read from Stripe")]
     Stripe(#[from] stripe::Error),
     /// The store did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A live event, and a key that sees only test data: what it read would be wrong.
+    #[error("event `{0}` is of live mode and the Stripe key is not; store the live key")]
+    WrongKey(EventId),
     /// The decision cannot be written down.
     #[error("the decision could not be written as JSON")]
     Unwritable(#[from] serde_json::Error),
@@ -38,6 +53,7 @@ impl TurnError {
             Self::Stripe(_) => "stripe",
             Self::Store(StoreError::Conflict { .. }) => "conflict",
             Self::Store(_) => "store",
+            Self::WrongKey(_) => "wrong_key",
             Self::Unwritable(_) => "unwritable",
         }
     }
@@ -61,25 +77,46 @@ pub async fn take(app: &App, metrics: &Metrics, run: &RunId, event: &Envelope) -
         metrics.count("events_ignored", 1);
         return Ok(app.cases.finish(&event.id, run, &EventOutcome::Ignored).await?);
     };
-    if event.livemode != (app.stripe.mode() == stripe::Mode::Live) {
-        // Read with this key, the object would look as if it were gone.
-        tracing::error!(
-            event = event.id.as_str(),
-            livemode = event.livemode,
-            "the event is of the key's other mode"
-        );
-        metrics.count("events_refused", 1);
-        let why = "the event and the Stripe key are of different modes (live and test)".to_owned();
-        return Ok(app.cases.finish(&event.id, run, &EventOutcome::Refused { why }).await?);
+    match (event.livemode, app.stripe.mode().is_live()) {
+        (true, false) => return Err(TurnError::WrongKey(event.id.clone())),
+        (false, true) => {
+            // A test event in a live deployment is nobody's work.
+            tracing::warn!(event = event.id.as_str(), "an event of test mode is refused");
+            metrics.count("events_refused", 1);
+            let why = "an event of test mode came to a deployment with a live key".to_owned();
+            return Ok(app.cases.finish(&event.id, run, &EventOutcome::Refused { why }).await?);
+        }
+        (true, true) | (false, false) => {}
     }
+    let cause =
+        Cause { event: Some(event.id.clone()), origin: event.origin(), customer: event.customer.clone() };
+    decide_and_send(app, metrics, run, &cause, &key).await
+}
+
+/// Decides a case anew that came due by itself: something was held back or could not be read.
+///
+/// # Errors
+/// If it must be tried again.
+pub async fn revisit(app: &App, metrics: &Metrics, run: &RunId, case: &Case) -> Result<(), TurnError> {
+    let cause = Cause { event: None, origin: case.origin.clone(), customer: case.customer.clone() };
+    decide_and_send(app, metrics, run, &cause, &case.key).await
+}
+
+async fn decide_and_send(
+    app: &App,
+    metrics: &Metrics,
+    run: &RunId,
+    cause: &Cause,
+    key: &CaseKey,
+) -> Result<(), TurnError> {
     for round in 1.. {
-        match decide_and_commit(app, metrics, run, event, &key).await {
+        match decide_and_commit(app, metrics, run, cause, key).await {
             Err(TurnError::Store(error)) if error.is_conflict() && round < ROUNDS => {}
             Err(error) => return Err(error),
             Ok(decision) => {
-                log(event, &key, &decision);
-                for step in &decision.steps {
-                    dispatch::send_first(app, metrics, run, step, event).await;
+                log(cause, key, &decision);
+                for step in decision.steps.iter().filter(|step| !step.kind.is_kept()) {
+                    dispatch::send_first(app, metrics, run, step).await;
                 }
                 return Ok(());
             }
@@ -109,11 +146,17 @@ async fn decide_and_commit(
     app: &App,
     metrics: &Metrics,
     run: &RunId,
-    event: &Envelope,
-    key: &domain::CaseKey,
+    cause: &Cause,
+    key: &CaseKey,
 ) -> Result<Decision, TurnError> {
-    let mut context = gather::gather(app, metrics, event, key).await?;
-    let before = app.cases.turn_state(key, context.customer.as_ref()).await?;
+    let mut context = gather::gather(app, metrics, cause, key).await?;
+    let mut before = app.cases.turn_state(key, context.customer.as_ref()).await?;
+    let known = before.case.value.as_ref().and_then(|case| case.customer.clone());
+    if let (None, Some(known)) = (&context.customer, known) {
+        // This time nobody said whom it concerns, but the case knows.
+        before = app.cases.turn_state(key, Some(&known)).await?;
+        context.customer = Some(known);
+    }
     context.open_cases = before.customer.value.open.iter().filter(|open| *open != key).cloned().collect();
     context.frozen = before.frozen;
     let earlier = before.case.value.as_ref();
@@ -122,11 +165,11 @@ async fn decide_and_commit(
     let now = (app.clock)();
     let head = earlier.map_or(domain::trail::Head::START, |case| case.trail);
     let body =
-        json!({ "event": event.id, "context": context, "decision": decision, "policy": app.bundle.id() });
+        json!({ "event": cause.event, "context": context, "decision": decision, "policy": app.bundle.id() });
     let entry = head.entry(&key.to_string(), "decided", now, serde_json::to_string(&body)?);
-    let case = Case::after(earlier, key, context.customer.clone(), &decision, now, entry.head());
+    let case = Case::after(earlier, key, &context, &decision, now, entry.head());
     let turn = Turn {
-        event: Some(&event.id),
+        event: cause.event.as_ref(),
         run,
         lease: now.plus(app.lease),
         case: &case,
@@ -142,12 +185,11 @@ async fn decide_and_commit(
 }
 
 /// One line for each decision: ids and words of ours, no bodies and no personal data.
-fn log(event: &Envelope, key: &domain::CaseKey, decision: &Decision) {
+fn log(cause: &Cause, key: &CaseKey, decision: &Decision) {
     let steps: Vec<_> = decision.steps.iter().map(|step| step.kind.name()).collect();
     let suppressed: Vec<_> = decision.suppressed.iter().map(|one| one.interlock.as_str()).collect();
     tracing::info!(
-        event = event.id.as_str(),
-        kind = event.kind.as_str(),
+        event = cause.event.as_ref().map(EventId::as_str),
         case = key.to_string(),
         bucket = decision.classification.bucket.as_str(),
         steps = steps.join(","),

@@ -15,6 +15,8 @@ pub use app::App;
 pub enum Sweep {
     /// [`sweeps::steps`]
     Steps,
+    /// [`sweeps::cases`]
+    Cases,
     /// [`sweeps::events`]
     Events,
 }
@@ -33,6 +35,8 @@ pub struct Activation {
 pub enum Report {
     /// Of [`sweeps::steps`].
     Steps(sweeps::steps::Report),
+    /// Of [`sweeps::cases`].
+    Cases(sweeps::cases::Report),
     /// Of [`sweeps::events`].
     Events(sweeps::events::Report),
 }
@@ -45,6 +49,7 @@ pub async fn handle(app: &App, activation: Activation) -> anyhow::Result<Report>
     let metrics = app.meter.invocation();
     let report = match activation.sweep {
         Sweep::Steps => Report::Steps(sweeps::steps::run(app, &metrics).await?),
+        Sweep::Cases => Report::Cases(sweeps::cases::run(app, &metrics).await?),
         Sweep::Events => Report::Events(sweeps::events::run(app, &metrics).await?),
     };
     tracing::info!(sweep = ?activation.sweep, report = serde_json::to_string(&report)?, "swept");

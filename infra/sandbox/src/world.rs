@@ -3,7 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::{DirBuilder, File},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,8 +13,14 @@ use anyhow::{Context as _, Result, bail};
 use axum::Router;
 use tokio::net::TcpListener;
 
+pub use crate::deployment::{
+    APPROVAL_QUEUE, APPROVALS_TABLE, CASES_TABLE, DEAD_APPROVAL_QUEUE, DEAD_EVENT_QUEUE, EVENT_QUEUE,
+    Function, OIDC_CLIENT,
+};
 use crate::{
-    Clock, Shelf, dynamodb,
+    Clock, Shelf,
+    deployment::{self, SECRETS},
+    dynamodb,
     keys::Keys,
     loopback::{Loopback, bind},
     oidc::{Client, Oidc},
@@ -24,38 +31,12 @@ use crate::{
     stripe::{self, Key, READ_SCOPES, Stripe, WRITE_SCOPES},
 };
 
-/// The table of events, cases, steps and requests.
-pub const CASES_TABLE: &str = "countersign-cases";
-/// The table that the approver alone writes.
-pub const APPROVALS_TABLE: &str = "countersign-approvals";
-/// The queue between ingress and processor.
-pub const EVENT_QUEUE: &str = "countersign-events.fifo";
-/// Where events end that failed too often.
-pub const DEAD_EVENT_QUEUE: &str = "countersign-events-dead.fifo";
-/// The approver's own queue.
-pub const APPROVAL_QUEUE: &str = "countersign-approvals.fifo";
-/// Where requests end that failed too often.
-pub const DEAD_APPROVAL_QUEUE: &str = "countersign-approvals-dead.fifo";
-/// The application that people sign in to.
-pub const OIDC_CLIENT: &str = "countersign";
 /// Where Stripe itself is.
 pub const STRIPE_API: &str = "https://api.stripe.com";
 
 /// As in the template: longer than any run takes, and how often a message may fail.
 const VISIBILITY: u32 = 180;
-const RECEIVES: u32 = 5;
-
-const DEPLOYMENT: &str = "local";
-const SECRETS: [&str; 8] = [
-    "countersign/webhook/default",
-    "countersign/stripe/read",
-    "countersign/stripe/write",
-    "countersign/slack/token",
-    "countersign/oidc/client",
-    "countersign/keys/link",
-    "countersign/keys/receipt",
-    "countersign/keys/session",
-];
+const RECEIVES: u32 = 10;
 
 /// What a sandbox is started with.
 #[derive(Clone)]
@@ -79,19 +60,6 @@ pub struct TestMode {
     pub key: String,
     /// What signs its deliveries, if any reach this machine.
     pub webhook_secret: Option<String>,
-}
-
-/// One of the functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
-    /// Takes Stripe's events in.
-    Ingress,
-    /// Decides cases.
-    Processor,
-    /// Shows, signs and executes.
-    Approver,
-    /// Compares intended with actual.
-    Reconciler,
 }
 
 /// Where the stand-ins listen, without a slash at the end.
@@ -214,42 +182,7 @@ impl Sandbox {
 
     /// The environment of a function, as the template sets it in an account.
     pub fn variables(&self, function: Function) -> BTreeMap<String, String> {
-        let [webhook, read, write, slack, client, link, receipt, session] = SECRETS;
-        let queue = |name: &str| format!("{}/000000000000/{name}", self.urls.sqs);
-        let all = [
-            ("APPROVALS_TABLE", APPROVALS_TABLE.to_owned()),
-            ("APPROVAL_QUEUE_URL", queue(APPROVAL_QUEUE)),
-            ("CASES_TABLE", CASES_TABLE.to_owned()),
-            ("CONSOLE_URL", self.public_url.clone()),
-            ("EVENT_QUEUE_URL", queue(EVENT_QUEUE)),
-            ("LINK_KEYS_SECRET", link.to_owned()),
-            ("OIDC_CLIENT_ID", OIDC_CLIENT.to_owned()),
-            ("OIDC_CLIENT_SECRET_SECRET", client.to_owned()),
-            ("OIDC_ISSUER", self.urls.oidc.clone()),
-            ("PUBLIC_URL", self.public_url.clone()),
-            ("RECEIPT_KEY_SECRET", receipt.to_owned()),
-            ("SESSION_KEYS_SECRET", session.to_owned()),
-            ("SLACK_API_BASE", format!("{}/api", self.urls.slack)),
-            ("SLACK_CHANNELS", "billing-alerts=C0ALERTS01,billing-risk=C0RISK0001".to_owned()),
-            ("SLACK_TOKEN_SECRET", slack.to_owned()),
-            ("STRIPE_API_BASE", self.urls.stripe.clone()),
-            ("STRIPE_READ_KEY_SECRET", read.to_owned()),
-            ("STRIPE_WRITE_KEY_SECRET", write.to_owned()),
-            ("WEBHOOK_SECRETS", format!("default={webhook}")),
-        ];
-        let common = [
-            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", self.urls.dynamodb.clone()),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.urls.secrets.clone()),
-            ("AWS_ENDPOINT_URL_SQS", self.urls.sqs.clone()),
-            ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-            ("DEPLOYMENT", DEPLOYMENT.to_owned()),
-            ("METRICS", "off".to_owned()),
-        ];
-        let wanted = function.variables();
-        let own = all.into_iter().filter(|(name, _)| wanted.contains(name));
-        common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
+        deployment::variables(function, &self.urls, &self.public_url)
     }
 
     /// Stops every stand-in after the requests that run.
@@ -260,58 +193,11 @@ impl Sandbox {
     }
 }
 
-impl Function {
-    /// The variables of each function; what is not here it cannot find (I5).
-    const fn variables(self) -> &'static [&'static str] {
-        match self {
-            Self::Ingress => &["EVENT_QUEUE_URL", "WEBHOOK_SECRETS"],
-            Self::Processor => &[
-                "APPROVAL_QUEUE_URL",
-                "CASES_TABLE",
-                "CONSOLE_URL",
-                "SLACK_API_BASE",
-                "SLACK_CHANNELS",
-                "SLACK_TOKEN_SECRET",
-                "STRIPE_API_BASE",
-                "STRIPE_READ_KEY_SECRET",
-            ],
-            Self::Approver => &[
-                "APPROVALS_TABLE",
-                "CASES_TABLE",
-                "LINK_KEYS_SECRET",
-                "OIDC_CLIENT_ID",
-                "OIDC_CLIENT_SECRET_SECRET",
-                "OIDC_ISSUER",
-                "PUBLIC_URL",
-                "RECEIPT_KEY_SECRET",
-                "SESSION_KEYS_SECRET",
-                "SLACK_API_BASE",
-                "SLACK_CHANNELS",
-                "SLACK_TOKEN_SECRET",
-                "STRIPE_API_BASE",
-                "STRIPE_READ_KEY_SECRET",
-                "STRIPE_WRITE_KEY_SECRET",
-            ],
-            Self::Reconciler => &[
-                "APPROVALS_TABLE",
-                "APPROVAL_QUEUE_URL",
-                "CASES_TABLE",
-                "CONSOLE_URL",
-                "EVENT_QUEUE_URL",
-                "SLACK_API_BASE",
-                "SLACK_CHANNELS",
-                "SLACK_TOKEN_SECRET",
-                "STRIPE_API_BASE",
-                "STRIPE_READ_KEY_SECRET",
-            ],
-        }
-    }
-}
-
 /// Makes the folder and keeps other processes out of it for as long as the file is open.
 fn claim(data: &Path) -> Result<File> {
     let write = || -> std::io::Result<File> {
-        fs::create_dir_all(data)?;
+        // It holds keys: nobody else's to read.
+        DirBuilder::new().recursive(true).mode(0o700).create(data)?;
         File::create(data.join("lock"))
     };
     let file = write().with_context(|| format!("cannot write to the folder `{}`", data.display()))?;
@@ -338,7 +224,8 @@ fn account(keys: &Keys) -> stripe::Options {
         "acct_1SANDBOX",
         vec![
             Key::secret(&keys.stripe_secret_key),
-            Key::restricted(&keys.stripe_read_key, READ_SCOPES.iter().copied()),
+            // The approver asks once which account its key belongs to.
+            Key::restricted(&keys.stripe_read_key, READ_SCOPES.iter().copied().chain(["rak_account_read"])),
             Key::restricted(&keys.stripe_write_key, WRITE_SCOPES.iter().copied()),
         ],
     )
@@ -368,6 +255,8 @@ fn put_secrets(secrets: &Secrets, keys: &Keys) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn options(data: Option<PathBuf>) -> Options {

@@ -5,7 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CustomerId, ObjectId, Timestamp, classify::Classification, plan::Suppression, policy::Verdict, trail,
+    CustomerId, ObjectId, Timestamp, classify::Classification, event::Origin, plan::Suppression,
+    policy::Verdict, trail,
 };
 
 /// What a case is about.
@@ -137,6 +138,8 @@ pub struct Case {
     pub key: CaseKey,
     /// Whom it concerns.
     pub customer: Option<CustomerId>,
+    /// Where its objects are to be read.
+    pub origin: Origin,
     /// Where it stands.
     pub state: CaseState,
     /// What was found, with the reasons.
@@ -151,6 +154,8 @@ pub struct Case {
     pub opened: Timestamp,
     /// When it last changed.
     pub changed: Timestamp,
+    /// When it is to be decided anew although nothing was heard: something was suppressed or missing.
+    pub revisit: Option<Timestamp>,
     /// The end of its trail, which the next entry continues.
     pub trail: trail::Head,
 }

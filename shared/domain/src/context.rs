@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CaseKey, CustomerId, EventId, PaymentMethodId, Timestamp,
+    event::Origin,
     snapshot::{Charge, Dispute, FraudWarning, Invoice, Read, Refund, Subscription},
 };
 
@@ -68,8 +69,11 @@ pub enum Subject {
 /// Everything that a decision may look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
-    /// The event that led here: for the trail, not for the decision.
-    pub event: EventId,
+    /// The event that led here, unless the case came due by itself: for the trail, not for the
+    /// decision.
+    pub event: Option<EventId>,
+    /// Where its objects are to be read.
+    pub origin: Origin,
     /// The object itself.
     pub subject: Subject,
     /// Whom it concerns.
@@ -83,6 +87,8 @@ pub struct Context {
     pub open_invoices: Part<Vec<Invoice>>,
     /// Disputes on the charges above.
     pub disputes: Part<Vec<Dispute>>,
+    /// Whether those are all charges that the customer ever had.
+    pub all_charges: bool,
     /// The customer's other open cases, from the store.
     pub open_cases: Vec<CaseKey>,
     /// Whether the kill switch is on.

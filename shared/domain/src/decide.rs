@@ -3,15 +3,20 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Case, CaseKey, CaseKind, CustomerId, Money, Timestamp,
+    Case, CaseKey, CaseKind, Money, Timestamp,
     case::CaseState,
     classify::{Bucket, Classification, classify},
     context::{Context, Subject},
     plan::{Interlock, Step, StepKind, Suppression},
-    policy::{Bundle, CaseFacts, Playbook, Verdict},
+    policy::{Bundle, CaseFacts, Playbook, Slots, Verdict},
     snapshot::Read,
     trail::Head,
 };
+
+/// When a case is looked at again because something about it could not be read, in seconds.
+const SOON: i64 = 15 * 60;
+/// When a case is looked at again because an interlock held something back, in seconds.
+const LATER: i64 = 6 * 3600;
 
 /// What was decided about a case, complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,12 +31,15 @@ pub struct Decision {
     pub suppressed: Vec<Suppression>,
     /// Steps to take; those that the case has already are not repeated here.
     pub steps: Vec<Step>,
+    /// In how many seconds to decide anew even if nothing is heard, because something was held back or
+    /// could not be read.
+    pub revisit: Option<i64>,
 }
 
 /// Decides about a case. The same context, case and bundle give the same decision; neither the
 /// order of events nor their payload matters, since all facts come from the re-read.
 pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &Bundle) -> Decision {
-    let classification = classify(context);
+    let classification = settle_answered(key, context, before, classify(context));
     let bucket = classification.bucket;
     let mut decision = Decision {
         state: if bucket.is_settled() { CaseState::Closed } else { CaseState::Open },
@@ -39,56 +47,131 @@ pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &
         verdicts: Vec::new(),
         suppressed: Vec::new(),
         steps: Vec::new(),
+        revisit: None,
     };
-    // A settled case needs no step, and a bucket without a playbook is one that the bundle chose
-    // not to act on; but what is unknown always has one (the bundle's check makes sure).
+    // Without a playbook there is nothing to do; the bundle's check makes sure that whatever somebody
+    // must see has one.
     let Some(playbook) = bundle.playbook(bucket) else { return decision };
     let facts = CaseFacts { kind: key.kind(), bucket, amount: context.amount() };
-
-    for wish in wishes(key, context, &decision.classification, playbook) {
+    let take = |wish: Step, decision: &mut Decision| {
         let name = wish.kind.name();
         if before.is_some_and(|case| case.steps.contains(&wish.key)) {
-            continue;
-        }
-        if let Some((interlock, because)) = interlock(key, context, &wish.kind) {
-            decision.suppressed.push(Suppression { step: name.into(), interlock, because });
-            continue;
+            return;
         }
         let verdict = bundle.may_step(name, facts);
-        if verdict.permitted {
-            decision.steps.push(wish);
-        } else {
-            let because = verdict.errors.first().cloned().unwrap_or_else(|| "no rule permits it".into());
-            decision.suppressed.push(Suppression {
-                step: name.into(),
-                interlock: Interlock::NoRule,
-                because,
-            });
-        }
+        let held = interlock(key, context, &wish.kind).or_else(|| {
+            let why = verdict.errors.first().map_or("no rule permits it", String::as_str);
+            let forbidden = verdict.rules.first().map_or(why, |rule| rule.reason.as_str());
+            (!verdict.permitted).then(|| (Interlock::NoRule, forbidden.to_owned()))
+        });
         decision.verdicts.push(verdict);
+        match held {
+            None => decision.steps.push(wish),
+            Some((interlock, because)) => {
+                decision.suppressed.push(Suppression { step: name.into(), interlock, because });
+            }
+        }
+    };
+    if let Some(operation) = &playbook.request {
+        let kind = StepKind::Request {
+            operation: operation.clone(),
+            origin: context.origin.clone(),
+            source: context.event.clone(),
+        };
+        take(Step::new(key, kind, &context.request_revision()), &mut decision);
     }
+    if let Some(kind) = draft(context, playbook, bundle) {
+        take(Step::new(key, kind, &revision(context, bucket)), &mut decision);
+    }
+    // Last, so that the team hears what was done and what was held back. Interlocks keep messages from
+    // customers and requests from approvers; the team always hears.
+    take(alert(key, context, playbook, &decision), &mut decision);
+    decision.revisit = if context.is_patchy() {
+        Some(SOON)
+    } else {
+        let waits = |one: &Suppression| one.interlock != Interlock::NoRule;
+        decision.suppressed.iter().any(waits).then_some(LATER)
+    };
     decision
 }
 
-/// What the playbook wishes for, before anything keeps it from being done. The revision of a step is
-/// what Stripe says, not how often it said so: duplicates and reordering make no second step.
-fn wishes(key: &CaseKey, context: &Context, found: &Classification, playbook: &Playbook) -> Vec<Step> {
+/// A request that the case has made already is answered as soon as money went back; what the charge
+/// still asks for in its metadata is the same request.
+fn settle_answered(
+    key: &CaseKey,
+    context: &Context,
+    before: Option<&Case>,
+    found: Classification,
+) -> Classification {
+    let Subject::Charge(Read::Found(charge)) = &context.subject else { return found };
+    let made = StepKind::Request { operation: String::new(), origin: context.origin.clone(), source: None };
+    let request = Step::new(key, made, &context.request_revision()).key;
+    let asked = charge.refund_request.is_some() && charge.amount_refunded.amount > 0;
+    if asked && before.is_some_and(|case| case.steps.contains(&request)) {
+        let reason = format!("{} of {} went back after this request", charge.amount_refunded, charge.amount);
+        return Classification::new(Bucket::RefundMade, reason);
+    }
+    found
+}
+
+/// What makes a new message necessary: another bucket, or a fact that changes what to do. It comes
+/// from what Stripe says and never from how often it said so, so duplicates and reordering add none.
+fn revision(context: &Context, bucket: Bucket) -> String {
+    let more = match &context.subject {
+        // A failure is worth saying again when Stripe stops trying by itself.
+        Subject::Invoice(Read::Found(invoice)) => match invoice.next_payment_attempt {
+            Some(_) => "Stripe tries again".to_owned(),
+            None => "Stripe does not try again".to_owned(),
+        },
+        // An inquiry that becomes a chargeback needs another answer by another day.
+        Subject::Dispute(Read::Found(dispute)) => {
+            format!("{} {}", dispute.status, dispute.due_by.map_or(0, Timestamp::seconds))
+        }
+        Subject::Subscription(Read::Found(one)) => {
+            let end = one.cancel_at.or(one.ended_at).or(one.current_period_end);
+            format!("{} {}", one.status, end.filter(|_| one.is_ending()).map_or(0, Timestamp::seconds))
+        }
+        Subject::Charge(Read::Found(_)) => context.request_revision(),
+        _ => String::new(),
+    };
+    format!("{bucket} {more}")
+}
+
+/// What the team is told: what happened, why, what was held back, and what to do next.
+fn alert(key: &CaseKey, context: &Context, playbook: &Playbook, decision: &Decision) -> Step {
+    let found = &decision.classification;
     let mut facts = vec![("Case".to_owned(), key.to_string())];
     facts.extend(context.customer.as_ref().map(|customer| ("Customer".to_owned(), customer.to_string())));
     facts.extend(context.amount().map(|amount| ("Amount".to_owned(), amount.to_string())));
     facts.extend(found.reasons.iter().map(|reason| ("Because".to_owned(), reason.clone())));
-    let alert = StepKind::Alert {
+    for step in &decision.steps {
+        if let StepKind::Draft { template, .. } = &step.kind {
+            facts.push(("Draft".to_owned(), format!("{template} is in the case, for a person to send")));
+        }
+    }
+    let held = |one: &Suppression| (format!("Held back: {}", one.step), one.because.clone());
+    facts.extend(decision.suppressed.iter().map(held));
+    let next = if decision.suppressed.iter().any(|one| one.step == "request") {
+        "The request was held back, so nobody was asked to approve it. Decide by hand."
+    } else {
+        &playbook.next
+    };
+    let kind = StepKind::Alert {
         channel: playbook.channel.clone(),
         headline: playbook.headline.clone(),
         facts,
-        next: playbook.next.clone(),
+        next: next.to_owned(),
     };
-    let mut wishes = vec![Step::new(key, alert, found.bucket.as_str())];
-    if let Some(operation) = &playbook.request {
-        let revision = context.request_revision();
-        wishes.push(Step::new(key, StepKind::Request { operation: operation.clone() }, &revision));
-    }
-    wishes
+    Step::new(key, kind, &revision(context, found.bucket))
+}
+
+/// The message to the customer that the playbook names. It was rendered when the bundle was loaded, so
+/// it renders; if it did not, there is none.
+fn draft(context: &Context, playbook: &Playbook, bundle: &Bundle) -> Option<StepKind> {
+    let template = bundle.template(playbook.draft.as_ref()?)?;
+    let slots = Slots { amount: context.amount()?.to_string(), object: context.object()? };
+    let message = template.render(&slots).ok()?;
+    Some(StepKind::Draft { template: message.template, subject: message.subject, text: message.text })
 }
 
 /// The first interlock that keeps a step from being taken.
@@ -96,50 +179,51 @@ fn interlock(key: &CaseKey, context: &Context, step: &StepKind) -> Option<(Inter
     if context.frozen {
         return Some((Interlock::KillSwitch, "the switch that stops everything is on".into()));
     }
-    match (key.kind(), step) {
-        (CaseKind::Recovery, _) => recovery_interlock(key, context),
-        (_, StepKind::Request { .. }) => match &context.subject {
-            Subject::Charge(Read::Found(charge)) if charge.disputed => Some((
-                Interlock::DisputedCharge,
-                "the charge is disputed, so a refund could pay twice".into(),
-            )),
-            Subject::Charge(Read::Found(charge)) if charge.amount_refunded.amount > 0 => {
-                Some((Interlock::AlreadyRefunded, format!("{} went back already", charge.amount_refunded)))
-            }
-            Subject::Charge(Read::Found(_)) => None,
-            _ => Some((Interlock::MissingContext, "there is no charge to act on".into())),
-        },
-        _ => None,
+    match (step, &context.subject) {
+        (StepKind::Alert { .. }, _) => None,
+        (StepKind::Draft { .. }, _) => recovery_interlock(key, context),
+        (StepKind::Request { .. }, Subject::Charge(Read::Found(charge))) if charge.disputed => {
+            Some((Interlock::DisputedCharge, "the charge is disputed, so a refund could pay twice".into()))
+        }
+        (StepKind::Request { .. }, Subject::Charge(Read::Found(_))) => None,
+        (StepKind::Request { .. }, _) => {
+            Some((Interlock::MissingContext, "there is no charge to act on".into()))
+        }
     }
 }
 
 fn recovery_interlock(key: &CaseKey, context: &Context) -> Option<(Interlock, String)> {
-    // An unread list of disputes might hold one: then nobody is dunned, and the suppression says so.
-    let open = context.disputes.known().map(|all| all.iter().find(|dispute| !dispute.status.is_closed()));
-    let in_store = context.open_cases.iter().find(|case| case.kind() == CaseKind::Dispute);
-    match (open, in_store) {
-        (Some(Some(dispute)), _) => {
-            return Some((Interlock::OpenDispute, format!("dispute {} is open", dispute.id)));
+    let missing = |what: &str| Some((Interlock::MissingContext, format!("{what} could not be read")));
+    let Subject::Invoice(Read::Found(invoice)) = &context.subject else { return missing("the invoice") };
+    if context.customer.is_some() {
+        let Some(disputes) = context.disputes.known() else { return missing("the customer's disputes") };
+        if let Some(open) = disputes.iter().find(|dispute| !dispute.status.is_closed()) {
+            return Some((Interlock::OpenDispute, format!("dispute {} is open", open.id)));
         }
-        (_, Some(case)) => return Some((Interlock::OpenDispute, format!("case {case} is open"))),
-        (None, None) if context.customer.is_some() => {
-            return Some((Interlock::MissingContext, "the customer's disputes could not be read".into()));
+        // Stripe's own list decides, if it is whole; otherwise an older dispute may be in the store.
+        let stored = context.open_cases.iter().find(|case| case.kind() == CaseKind::Dispute);
+        if let Some(case) = stored.filter(|_| !context.all_charges) {
+            return Some((Interlock::OpenDispute, format!("case {case} is open")));
         }
-        _ => {}
     }
     if context.subscription.known().is_some_and(crate::snapshot::Subscription::is_ending) {
         return Some((Interlock::PendingCancellation, "the subscription is ending".into()));
     }
     // The oldest open invoice that failed speaks for all of them. Stripe's list decides, not the
     // order in which events came.
-    let Subject::Invoice(Read::Found(invoice)) = &context.subject else { return None };
-    let older = context.open_invoices.known()?.iter().find(|other| {
-        other.attempt_count > 0
-            && other.id != invoice.id
-            && (other.created, &other.id) < (invoice.created, &invoice.id)
-    })?;
-    let because = format!("invoice {} of this customer failed first; {key} waits for it", older.id);
-    Some((Interlock::OneRecoveryPerCustomer, because))
+    if context.customer.is_some() {
+        let Some(open) = context.open_invoices.known() else { return missing("the customer's invoices") };
+        let older = open.iter().find(|other| {
+            other.attempt_count > 0
+                && other.id != invoice.id
+                && (other.created, &other.id) < (invoice.created, &invoice.id)
+        });
+        if let Some(older) = older {
+            let because = format!("invoice {} of this customer failed first; {key} waits for it", older.id);
+            return Some((Interlock::OneRecoveryPerCustomer, because));
+        }
+    }
+    None
 }
 
 impl Context {
@@ -156,12 +240,28 @@ impl Context {
         }
     }
 
+    /// The id of an invoice, for a message about it.
+    fn object(&self) -> Option<String> {
+        match &self.subject {
+            Subject::Invoice(Read::Found(invoice)) => Some(invoice.id.to_string()),
+            _ => None,
+        }
+    }
+
     /// What is asked for, as text: asking for something else is another request.
     fn request_revision(&self) -> String {
         match &self.subject {
             Subject::Charge(Read::Found(charge)) => charge.refund_request.clone().unwrap_or_default(),
             _ => String::new(),
         }
+    }
+
+    /// Whether a part was asked for and not answered.
+    pub fn is_patchy(&self) -> bool {
+        self.subscription.failed()
+            || self.charges.failed()
+            || self.open_invoices.failed()
+            || self.disputes.failed()
     }
 }
 
@@ -170,7 +270,7 @@ impl Case {
     pub fn after(
         before: Option<&Self>,
         key: &CaseKey,
-        customer: Option<CustomerId>,
+        context: &Context,
         decision: &Decision,
         now: Timestamp,
         trail: Head,
@@ -179,7 +279,8 @@ impl Case {
         steps.extend(decision.steps.iter().map(|step| step.key.clone()));
         Self {
             key: key.clone(),
-            customer: customer.or_else(|| before.and_then(|case| case.customer.clone())),
+            customer: context.customer.clone().or_else(|| before.and_then(|case| case.customer.clone())),
+            origin: context.origin.clone(),
             state: decision.state,
             classification: decision.classification.clone(),
             verdicts: decision.verdicts.clone(),
@@ -187,6 +288,7 @@ impl Case {
             steps,
             opened: before.map_or(now, |case| case.opened),
             changed: now,
+            revisit: decision.revisit.map(|seconds| now.plus(seconds)),
             trail,
         }
     }

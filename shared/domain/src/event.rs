@@ -38,7 +38,23 @@ pub struct Envelope {
     pub endpoint: String,
 }
 
+/// Which account an object lives in, if it is not the key's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// A connected account, for `Stripe-Account`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+    /// A path of accounts, for `Stripe-Context`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+}
+
 impl Envelope {
+    /// Where its object is to be read.
+    pub fn origin(&self) -> Origin {
+        Origin { account: self.account.clone(), context: self.context.clone() }
+    }
+
     /// The queue's message group. Events of one customer keep their order; without a customer, those
     /// of one object do.
     pub fn group(&self) -> String {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CaseKey, Digest, encoding};
+use crate::{CaseKey, Digest, EventId, encoding, event::Origin};
 
 /// The key of a step: one (case, kind, revision) makes one effect (I4).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,11 +50,24 @@ pub enum StepKind {
         /// What to do next.
         next: String,
     },
-    /// Asking the approver for a gated action. It names the object and nothing else: what is asked
-    /// for, by whom, and who must sign, the approver reads for itself (I5).
+    /// A message to the customer from an approved template, kept with the case for a person to send.
+    Draft {
+        /// The template's id and version: `recovery-update-card/1`.
+        template: String,
+        /// The subject.
+        subject: String,
+        /// The text.
+        text: String,
+    },
+    /// Asking the approver for a gated action. It names the object and where to read it: what is
+    /// asked for, by whom, and who must sign, the approver finds out for itself (I5).
     Request {
         /// The operation's name: `refund.create`.
         operation: String,
+        /// Where the object is to be read.
+        origin: Origin,
+        /// The event that led to it.
+        source: Option<EventId>,
     },
 }
 
@@ -63,8 +76,14 @@ impl StepKind {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Alert { .. } => "alert",
+            Self::Draft { .. } => "draft",
             Self::Request { .. } => "request",
         }
+    }
+
+    /// Whether it is done as soon as it is recorded, since nobody outside is to hear of it.
+    pub const fn is_kept(&self) -> bool {
+        matches!(self, Self::Draft { .. })
     }
 }
 
@@ -101,8 +120,6 @@ pub enum Interlock {
     OneRecoveryPerCustomer,
     /// The charge is disputed: a refund would pay twice.
     DisputedCharge,
-    /// Money went back already.
-    AlreadyRefunded,
     /// Something that must be known is not.
     MissingContext,
     /// No rule permits it.
@@ -118,7 +135,6 @@ impl Interlock {
             Self::PendingCancellation => "pending_cancellation",
             Self::OneRecoveryPerCustomer => "one_recovery_per_customer",
             Self::DisputedCharge => "disputed_charge",
-            Self::AlreadyRefunded => "already_refunded",
             Self::MissingContext => "missing_context",
             Self::NoRule => "no_rule",
         }

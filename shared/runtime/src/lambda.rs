@@ -1,8 +1,9 @@
 //! The start of a function's process.
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode, time::SystemTime};
 
 use anyhow::{Context as _, Result};
+use tokio::time::Instant;
 use tracing::Level;
 
 use crate::{Clock, Env, failure, system_clock, telemetry};
@@ -24,6 +25,12 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// Until when an invocation must have answered.
+#[expect(clippy::disallowed_methods, reason = "Lambda gives the deadline as a time of day")]
+pub fn deadline(context: &lambda_runtime::Context) -> Instant {
+    Instant::now() + context.deadline().duration_since(SystemTime::now()).unwrap_or_default()
 }
 
 fn block_on<F: Future<Output = Result<()>>>(work: F) -> Result<()> {

@@ -68,13 +68,9 @@ impl Queue {
     }
 
     /// Sends an event's envelope: its group is [`Envelope::group`], its deduplication id the event's
-    /// id, with the account that it came from.
+    /// id.
     pub async fn send_event(&self, envelope: &Envelope) -> Result<(), QueueError> {
-        let deduplication = match &envelope.account {
-            Some(account) => format!("{account}.{}", envelope.id),
-            None => envelope.id.to_string(),
-        };
-        self.send(&envelope.group(), &deduplication, envelope).await
+        self.send(&envelope.group(), envelope.id.as_str(), envelope).await
     }
 
     /// Sends a message as JSON. Within five minutes the queue drops another one with the same

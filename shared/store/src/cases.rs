@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use domain::{
-    Case, CaseKey, CustomerId, EventId, ObjectId, RequestId, RunId, Timestamp, case::CaseState, plan::Step,
-    trail,
+    Case, CaseKey, CustomerId, EventId, ObjectId, RequestId, RunId, Timestamp, case::CaseState,
+    event::Origin, plan::Step, trail,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     EventOutcome, StoreError, Versioned,
-    events::{FINISH, event_key, get},
-    item::{Item, key, nested, number, read, s, text},
+    events::{FINISH, HELD_BY_ME, event_key, get},
+    item::{Item, at, key, nested, number, read, s, text},
+    schema::DUE_INDEX,
     steps::step_item,
     transaction::Transaction,
 };
@@ -33,7 +34,7 @@ pub struct CustomerRow {
 }
 
 /// What a turn starts from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TurnState {
     /// The case, if it exists.
     pub case: Versioned<Option<Case>>,
@@ -71,13 +72,42 @@ pub struct RequestRow {
     pub operation: String,
     /// Upon which Stripe object.
     pub object: ObjectId,
-    /// The connected account of that object, if it has one.
-    pub account: Option<domain::AccountId>,
+    /// Where it is to be read.
+    pub origin: Origin,
     /// The event that led to it.
     pub source: Option<EventId>,
     /// When.
     pub at: Timestamp,
 }
+
+/// What is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due<T> {
+    /// The rows that can be read.
+    pub rows: Vec<T>,
+    /// Rows that cannot, whose error is in the log.
+    pub unreadable: usize,
+}
+
+impl<T> Due<T> {
+    /// One bad row must not keep the others waiting for ever.
+    pub(crate) fn of(read: impl Iterator<Item = Result<T, StoreError>>) -> Self {
+        let (mut rows, mut unreadable) = (Vec::new(), 0);
+        for row in read {
+            match row {
+                Ok(row) => rows.push(row),
+                Err(error) => {
+                    tracing::error!(%error, "a row that is due cannot be read");
+                    unreadable += 1;
+                }
+            }
+        }
+        Self { rows, unreadable }
+    }
+}
+
+/// The partition of the index for cases.
+const DUE: &str = "case";
 
 impl Cases {
     /// The table `table`.
@@ -135,6 +165,10 @@ impl Cases {
         let case = turn.case;
         let mut item = case_key(&case.key);
         item.insert("case".into(), nested(case)?);
+        if let (Some(revisit), CaseState::Open) = (case.revisit, case.state) {
+            item.insert("due_kind".into(), s(DUE));
+            item.insert("due_at".into(), at(revisit));
+        }
         let mut all = Transaction::new(&self.table).replace("the case", item, before.case.version);
 
         let mut customer = before.customer.value.clone();
@@ -151,17 +185,24 @@ impl Cases {
                 all = all.replace("the customer", item, before.customer.version);
             }
         }
+        if !turn.steps.is_empty() {
+            all = all.check("the kill switch", freeze_key(), "attribute_not_exists(pk)", []);
+        }
         for step in turn.steps {
             all = all.create("a step", step_item(step, turn.run, case.changed, turn.lease)?);
         }
         all = all.create("the trail", trail_item(&format!("CASE#{}", case.key), turn.entry)?);
         if let Some(event) = turn.event {
             let outcome = EventOutcome::Decided { case: case.key.clone() };
-            let values =
-                [(":run", s(turn.run.as_str())), (":done", s("done")), (":outcome", nested(&outcome)?)];
-            all = all.update("the event", event_key(event), FINISH, "run = :run", values);
+            let values = [
+                (":run", s(turn.run.as_str())),
+                (":held", s("held")),
+                (":done", s("done")),
+                (":outcome", nested(&outcome)?),
+            ];
+            all = all.update("the event", event_key(event), FINISH, HELD_BY_ME, values);
         }
-        all.commit(&self.client, turn).await.map_err(crate::transaction::Cancelled::into_error)
+        all.commit(&self.client, &(before, turn)).await.map_err(crate::transaction::Cancelled::into_error)
     }
 
     /// Turns the kill switch on: cases are still decided and recorded, and no step is taken.
@@ -173,8 +214,16 @@ impl Cases {
         sent.map(|_| ()).map_err(|error| StoreError::table("the kill switch", &error))
     }
 
+    /// Whether the kill switch is on.
+    ///
+    /// # Errors
+    /// If the table does not answer: then act as if it were.
+    pub async fn is_frozen(&self) -> Result<bool, StoreError> {
+        get(&self.client, &self.table, freeze_key()).await.map(|row| row.is_some())
+    }
+
     /// Turns the kill switch off. Steps that were suppressed meanwhile are planned at the next event of
-    /// their case.
+    /// their case, or when it comes due.
     ///
     /// # Errors
     /// If the table does not answer.
@@ -190,6 +239,33 @@ impl Cases {
     pub async fn case(&self, key: &CaseKey) -> Result<Option<Case>, StoreError> {
         let found = get(&self.client, &self.table, case_key(key)).await?;
         found.map(|item| read(&item, "case")).transpose()
+    }
+
+    /// Open cases that are to be decided anew, the longest due first, at most `limit`. Rows that cannot
+    /// be read are left out and counted.
+    ///
+    /// # Errors
+    /// If the table does not answer.
+    pub async fn due_cases(&self, now: Timestamp, limit: i32) -> Result<Due<Case>, StoreError> {
+        let rows = self.due(DUE, now, limit).await?;
+        Ok(Due::of(rows.iter().map(|item| read(item, "case"))))
+    }
+
+    /// What the index holds of a kind that is due.
+    pub(crate) async fn due(&self, kind: &str, now: Timestamp, limit: i32) -> Result<Vec<Item>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DUE_INDEX)
+            .key_condition_expression("due_kind = :due AND due_at <= :now")
+            .expression_attribute_values(":due", s(kind))
+            .expression_attribute_values(":now", at(now))
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| StoreError::table("the list of what is due", &error))?;
+        Ok(answer.items.unwrap_or_default())
     }
 
     /// The trail of a case, from its start.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Cases, StoreError,
-    item::{Item, at, key, nested, read, read_optional, s, text},
+    item::{Item, at, key, nested, number, read, read_optional, s, text},
 };
 
 /// How long an event's row is kept, in seconds: longer than Stripe keeps the event (30 days), so
@@ -115,8 +115,9 @@ impl Cases {
             .table_name(&self.table)
             .set_key(Some(event_key(id)))
             .update_expression(FINISH)
-            .condition_expression("run = :run")
+            .condition_expression(HELD_BY_ME)
             .expression_attribute_values(":run", s(run.as_str()))
+            .expression_attribute_values(":held", s("held"))
             .expression_attribute_values(":done", s("done"))
             .expression_attribute_values(":outcome", nested(outcome)?)
             .send()
@@ -160,6 +161,27 @@ impl Cases {
         Ok(ids.iter().filter(|id| unseen.contains(&format!("EVENT#{id}"))).cloned().collect())
     }
 
+    /// Up to when a sweep has looked.
+    ///
+    /// # Errors
+    /// If the table does not answer.
+    pub async fn cursor(&self, sweep: &str) -> Result<Option<Timestamp>, StoreError> {
+        let row = get(&self.client, &self.table, key("CURSOR", sweep)).await?;
+        Ok(row.and_then(|row| number(&row, "swept_until")).map(Timestamp::from_seconds))
+    }
+
+    /// Remembers up to when a sweep has looked. One schedule runs a sweep at a time, and looking twice
+    /// does no harm, so the last one wins.
+    ///
+    /// # Errors
+    /// If the table does not answer.
+    pub async fn set_cursor(&self, sweep: &str, until: Timestamp) -> Result<(), StoreError> {
+        let mut item = key("CURSOR", sweep);
+        item.insert("swept_until".into(), at(until));
+        let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        sent.map(drop).map_err(|error| StoreError::table("a sweep's cursor", &error))
+    }
+
     /// An event's row.
     ///
     /// # Errors
@@ -183,6 +205,7 @@ pub(crate) async fn get(client: &Client, table: &str, key: Item) -> Result<Optio
         .map_err(|error| StoreError::table("a read", &error))
 }
 
+pub(crate) const HELD_BY_ME: &str = "claim = :held AND run = :run";
 pub(crate) const FINISH: &str = "SET claim = :done, outcome = :outcome REMOVE lease";
 
 pub(crate) fn event_key(id: &EventId) -> Item {

@@ -20,12 +20,12 @@ mod transaction;
 pub use approvals::{
     Approvals, Dossier, Freeze, ProposalFile, ProposalRow, Proposed, Reissue, Session, Vote, VoteError,
 };
-pub use cases::{Cases, CustomerRow, RequestRow, Turn, TurnState};
+pub use cases::{Cases, CustomerRow, Due, RequestRow, Turn, TurnState};
 pub use events::{Claim, EventOutcome, EventRow};
 pub use everything::{Everything, everything};
 pub use steps::{StepRow, StepState};
 
-use aws_sdk_dynamodb::error::DisplayErrorContext;
+use serde::Serialize;
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,10 @@ impl StoreError {
     where
         E: std::error::Error,
     {
-        Self::Table { call, why: DisplayErrorContext(error).to_string() }
+        // The SDK's own way to print a chain ends with the raw answer, rows and all.
+        let chain = std::iter::successors(error.source(), |cause| cause.source());
+        let why = chain.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+        Self::Table { call, why }
     }
 
     /// Whether another run was faster, so that reading again helps.
@@ -69,7 +72,7 @@ impl StoreError {
 }
 
 /// A value with the version under which it was read: writing it back asks for the same version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Versioned<T> {
     /// What was read.
     pub value: T,

@@ -9,9 +9,8 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Cases, StoreError,
+    Cases, Due, StoreError,
     item::{Item, at, key, nested, number, read, s, text},
-    schema::DUE_INDEX,
 };
 
 /// The partition of the index for steps.
@@ -56,12 +55,17 @@ pub(crate) fn step_item(
 ) -> Result<Item, StoreError> {
     let mut item = step_key(&step.case, &step.key);
     item.insert("step".into(), nested(step)?);
-    item.insert("step_state".into(), nested(&StepState::Sending)?);
+    let state = if step.kind.is_kept() {
+        StepState::Done { vendor_id: "kept with the case".into() }
+    } else {
+        item.insert("due_kind".into(), s(DUE));
+        item.insert("due_at".into(), at(lease));
+        StepState::Sending
+    };
+    item.insert("step_state".into(), nested(&state)?);
     item.insert("run".into(), s(run.as_str()));
     item.insert("tries".into(), crate::item::n(1));
     item.insert("since".into(), at(now));
-    item.insert("due_kind".into(), s(DUE));
-    item.insert("due_at".into(), at(lease));
     Ok(item)
 }
 
@@ -137,24 +141,14 @@ impl Cases {
         }
     }
 
-    /// Steps whose lease ran out, oldest first, at most `limit`.
+    /// Steps whose lease ran out, the longest due first, at most `limit`. Rows that cannot be read are
+    /// left out and counted.
     ///
     /// # Errors
-    /// If the table does not answer or a row is not readable.
-    pub async fn due_steps(&self, now: Timestamp, limit: i32) -> Result<Vec<StepRow>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(DUE_INDEX)
-            .key_condition_expression("due_kind = :due AND due_at <= :now")
-            .expression_attribute_values(":due", s(DUE))
-            .expression_attribute_values(":now", at(now))
-            .limit(limit)
-            .send()
-            .await
-            .map_err(|error| StoreError::table("the list of due steps", &error))?;
-        answer.items().iter().map(step_row).collect()
+    /// If the table does not answer.
+    pub async fn due_steps(&self, now: Timestamp, limit: i32) -> Result<Due<StepRow>, StoreError> {
+        let rows = self.due(DUE, now, limit).await?;
+        Ok(Due::of(rows.iter().map(step_row)))
     }
 
     /// The steps of a case.

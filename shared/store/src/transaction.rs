@@ -14,6 +14,8 @@ use crate::{StoreError, item::Item};
 pub(crate) struct Transaction {
     table: String,
     writes: Vec<(&'static str, TransactWriteItem)>,
+    /// A write that could not be built: nothing of the transaction may be sent without it.
+    unbuilt: Option<StoreError>,
 }
 
 /// Why a transaction did not happen.
@@ -40,7 +42,7 @@ impl Cancelled {
 
 impl Transaction {
     pub(crate) fn new(table: &str) -> Self {
-        Self { table: table.to_owned(), writes: Vec::new() }
+        Self { table: table.to_owned(), writes: Vec::new(), unbuilt: None }
     }
 
     /// Puts an item that must not exist yet.
@@ -64,8 +66,9 @@ impl Transaction {
             .return_values_on_condition_check_failure(
                 aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld,
             );
-        if let Ok(put) = put.build() {
-            self.writes.push((what, TransactWriteItem::builder().put(put).build()));
+        match put.build() {
+            Ok(put) => self.writes.push((what, TransactWriteItem::builder().put(put).build())),
+            Err(error) => self.unbuilt = Some(StoreError::table("a transaction", &error)),
         }
         self
     }
@@ -96,8 +99,9 @@ impl Transaction {
             .update_expression(expression)
             .condition_expression(condition)
             .set_expression_attribute_values(named(values));
-        if let Ok(update) = update.build() {
-            self.writes.push((what, TransactWriteItem::builder().update(update).build()));
+        match update.build() {
+            Ok(update) => self.writes.push((what, TransactWriteItem::builder().update(update).build())),
+            Err(error) => self.unbuilt = Some(StoreError::table("a transaction", &error)),
         }
         self
     }
@@ -115,8 +119,9 @@ impl Transaction {
             .set_key(Some(key))
             .condition_expression(condition)
             .set_expression_attribute_values(named(values));
-        if let Ok(delete) = delete.build() {
-            self.writes.push((what, TransactWriteItem::builder().delete(delete).build()));
+        match delete.build() {
+            Ok(delete) => self.writes.push((what, TransactWriteItem::builder().delete(delete).build())),
+            Err(error) => self.unbuilt = Some(StoreError::table("a transaction", &error)),
         }
         self
     }
@@ -134,8 +139,11 @@ impl Transaction {
             .set_key(Some(key))
             .condition_expression(condition)
             .set_expression_attribute_values(named(values));
-        if let Ok(check) = check.build() {
-            self.writes.push((what, TransactWriteItem::builder().condition_check(check).build()));
+        match check.build() {
+            Ok(check) => {
+                self.writes.push((what, TransactWriteItem::builder().condition_check(check).build()))
+            }
+            Err(error) => self.unbuilt = Some(StoreError::table("a transaction", &error)),
         }
         self
     }
@@ -144,6 +152,9 @@ impl Transaction {
     /// another one as soon as anything differs, since the service refuses an old token with new
     /// content for ten minutes.
     pub(crate) async fn commit(self, client: &Client, content: &impl Serialize) -> Result<(), Cancelled> {
+        if let Some(error) = self.unbuilt {
+            return Err(Cancelled::Failed(error));
+        }
         let json = serde_json::to_vec(content).map_err(|error| {
             Cancelled::Failed(StoreError::Unreadable { key: "(new)".into(), why: error.to_string() })
         })?;

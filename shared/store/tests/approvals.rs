@@ -1,5 +1,14 @@
 //! The table of approvals, against a DynamoDB stand-in.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "helpers of tests panic as tests do"
+)]
+
 use domain::{
     AccountId, ChargeId, Currency, Digest, Money, PersonId, ProposalId, RequestId, RunId, Timestamp,
     approval::{

@@ -58,7 +58,8 @@ fn key(object: &str) -> CaseKey {
 }
 
 fn step(case: &CaseKey) -> Step {
-    let kind = StepKind::Request { operation: "refund.create".into() };
+    let origin = domain::event::Origin::default();
+    let kind = StepKind::Request { operation: "refund.create".into(), origin, source: None };
     Step::new(case, kind, "1")
 }
 
@@ -72,8 +73,10 @@ fn decided(key: &CaseKey, steps: &[Step], head: Head) -> (Case, domain::trail::E
         verdicts: Vec::new(),
         suppressed: Vec::new(),
         steps: steps.iter().map(|step| step.key.clone()).collect(),
+        origin: domain::event::Origin::default(),
         opened: NOW,
         changed: NOW,
+        revisit: Some(NOW.plus(900)),
         trail: entry.head(),
     };
     (case, entry)
@@ -194,9 +197,9 @@ async fn a_step_comes_due_when_its_run_is_gone_and_only_one_run_takes_it_over() 
     let before = world.cases.turn_state(&key, None).await.unwrap();
     commit(&world, &before, &key, None, &[step(&key)]).await.unwrap();
 
-    assert!(world.cases.due_steps(NOW.plus(89), 10).await.unwrap().is_empty());
+    assert!(world.cases.due_steps(NOW.plus(89), 10).await.unwrap().rows.is_empty());
     let later = NOW.plus(91);
-    let due = world.cases.due_steps(later, 10).await.unwrap();
+    let due = world.cases.due_steps(later, 10).await.unwrap().rows;
     assert_eq!(due.len(), 1);
     let taken = world.cases.take_step(&due[0], &run("r2"), later, later.plus(90)).await.unwrap().unwrap();
     assert_eq!(taken.tries, 2);
@@ -208,7 +211,7 @@ async fn a_step_comes_due_when_its_run_is_gone_and_only_one_run_takes_it_over() 
     let late = world.cases.settle_step(&taken.step, &run("r1"), &done).await.unwrap_err();
     assert!(late.is_conflict(), "the run that lost it cannot settle it");
     world.cases.settle_step(&taken.step, &run("r2"), &done).await.unwrap();
-    assert!(world.cases.due_steps(later.plus(9999), 10).await.unwrap().is_empty());
+    assert!(world.cases.due_steps(later.plus(9999), 10).await.unwrap().rows.is_empty());
     assert_eq!(world.cases.steps(&key).await.unwrap()[0].state, done);
 }
 
@@ -220,7 +223,7 @@ async fn a_request_is_put_once_and_never_changed() {
         case: key("in_1"),
         operation: operation.into(),
         object: ObjectId::parse("ch_1").unwrap(),
-        account: None,
+        origin: domain::event::Origin::default(),
         source: None,
         at: NOW,
     };
@@ -240,4 +243,29 @@ async fn the_store_names_the_events_that_it_has_never_seen() {
     }
     let unseen = world.cases.unseen(&ids).await.unwrap();
     assert_eq!(unseen, ids.iter().skip(1).step_by(2).cloned().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_case_comes_due_when_it_is_to_be_decided_anew() {
+    let world = world().await;
+    let key = key("in_1");
+    let before = world.cases.turn_state(&key, None).await.unwrap();
+    commit(&world, &before, &key, None, &[]).await.unwrap();
+    assert!(world.cases.due_cases(NOW.plus(899), 10).await.unwrap().rows.is_empty());
+    let due = world.cases.due_cases(NOW.plus(900), 10).await.unwrap();
+    assert_eq!((due.rows.len(), due.unreadable), (1, 0));
+    assert_eq!(due.rows[0].key, key);
+}
+
+#[tokio::test]
+async fn the_kill_switch_refuses_a_turn_that_was_decided_before_it_was_turned_on() {
+    let world = world().await;
+    let key = key("in_1");
+    let before = world.cases.turn_state(&key, None).await.unwrap();
+    assert!(!before.frozen);
+    world.cases.freeze().await.unwrap();
+    assert!(commit(&world, &before, &key, None, &[step(&key)]).await.unwrap_err().is_conflict());
+    assert!(world.cases.turn_state(&key, None).await.unwrap().frozen);
+    world.cases.unfreeze().await.unwrap();
+    commit(&world, &before, &key, None, &[step(&key)]).await.unwrap();
 }

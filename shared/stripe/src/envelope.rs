@@ -68,7 +68,7 @@ impl NotAnEnvelope {
 /// (<https://docs.stripe.com/event-destinations#events-overview>).
 ///
 /// # Errors
-/// [`NotAnEnvelope`]: retrying will not help, so the sender gets a 2xx and a metric counts it.
+/// [`NotAnEnvelope`]: retrying will not help; what the sender is told is the caller's choice.
 pub fn from_webhook(
     verified: &Verified<'_>,
     received: Timestamp,

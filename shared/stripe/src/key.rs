@@ -24,6 +24,7 @@ impl Mode {
 pub struct ApiKey {
     header: HeaderValue,
     mode: Mode,
+    restricted: bool,
 }
 
 /// A text that is no key. It is not repeated, since it may be a secret all the same.
@@ -50,12 +51,17 @@ impl ApiKey {
         }
         let mut header = HeaderValue::try_from(format!("Bearer {text}")).map_err(|_| NotAKey)?;
         header.set_sensitive(true);
-        Ok(Self { header, mode })
+        Ok(Self { header, mode, restricted: kind == "rk" })
     }
 
     /// The mode that it works in.
     pub const fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Whether it is a restricted key. A secret key may do everything.
+    pub const fn is_restricted(&self) -> bool {
+        self.restricted
     }
 
     /// The value of `Authorization`.
@@ -77,10 +83,11 @@ mod tests {
     #[test]
     fn a_key_tells_its_mode_and_nothing_else() {
         let key = ApiKey::new(&" rk_live_abc123\n".into()).unwrap();
-        assert_eq!(key.mode(), Mode::Live);
+        assert_eq!((key.mode(), key.is_restricted()), (Mode::Live, true));
         assert_eq!(format!("{key:?} {:?}", key.authorization()), "ApiKey(Live) Sensitive");
         assert_eq!(key.authorization().to_str().unwrap(), "Bearer rk_live_abc123");
-        assert_eq!(ApiKey::new(&"sk_test_1".into()).unwrap().mode(), Mode::Test);
+        let all = ApiKey::new(&"sk_test_1".into()).unwrap();
+        assert_eq!((all.mode(), all.is_restricted()), (Mode::Test, false));
     }
 
     #[test]

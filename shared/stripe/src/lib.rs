@@ -31,6 +31,7 @@ pub mod envelope;
 mod error;
 mod key;
 mod objects;
+pub mod probe;
 pub mod signature;
 pub mod wire;
 

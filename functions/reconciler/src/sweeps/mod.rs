@@ -1,4 +1,5 @@
 //! One file for each sweep.
 
+pub mod cases;
 pub mod events;
 pub mod steps;

@@ -78,12 +78,30 @@ pub enum Verdict {
 
 impl SlackError {
     /// What to do. Exhaustive on purpose: a new variant must choose.
-    pub const fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Refused { .. } => Verdict::GiveUp,
+            Self::Refused { code, .. } if blames_the_message(code) => Verdict::GiveUp,
+            // The token, a scope, the conversation: somebody repairs that, and the message is still due.
+            Self::Refused { .. } => Verdict::RetryAfter(60),
             Self::RateLimited { retry_after, .. } => Verdict::RetryAfter(*retry_after),
             Self::Unavailable { .. } => Verdict::RetryAfter(1),
             Self::Unknown { .. } => Verdict::LookFirst,
         }
     }
+}
+
+/// Whether Slack would refuse this very message whatever else is repaired
+/// (<https://docs.slack.dev/reference/methods/chat.postMessage#errors>).
+fn blames_the_message(code: &str) -> bool {
+    code.starts_with("invalid_blocks")
+        || code.starts_with("metadata_")
+        || matches!(
+            code,
+            "invalid_arguments"
+                | "invalid_metadata_format"
+                | "invalid_metadata_schema"
+                | "msg_too_long"
+                | "no_text"
+                | "too_many_attachments"
+        )
 }

@@ -128,11 +128,13 @@ async fn a_message_is_posted_with_its_key_and_without_previews() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_final() {
-    let (slack, _) = slack(&[(200, None, json!({ "ok": false, "error": "channel_not_found" }))]).await;
+async fn a_refusal_of_the_message_is_final_and_one_that_somebody_can_repair_is_not() {
+    let (slack, _) = slack(&[(200, None, json!({ "ok": false, "error": "invalid_blocks" }))]).await;
+    assert_eq!(slack.post(&message()).await.unwrap_err().verdict(), Verdict::GiveUp);
+    let (slack, _) = self::slack(&[(200, None, json!({ "ok": false, "error": "channel_not_found" }))]).await;
     let error = slack.post(&message()).await.unwrap_err();
     assert!(matches!(&error, SlackError::Refused { code, .. } if code == "channel_not_found"), "{error:?}");
-    assert_eq!(error.verdict(), Verdict::GiveUp);
+    assert_eq!(error.verdict(), Verdict::RetryAfter(60), "the app is invited, or the channel corrected");
 }
 
 #[tokio::test]
@@ -140,7 +142,6 @@ async fn an_error_code_that_is_no_word_is_not_repeated() {
     let (slack, _) = slack(&[(200, None, json!({ "ok": false, "error": "No <canary> here" }))]).await;
     let error = slack.post(&message()).await.unwrap_err();
     assert!(!format!("{error:?} {error}").contains("canary"), "{error:?}");
-    assert_eq!(error.verdict(), Verdict::GiveUp);
 }
 
 #[tokio::test]

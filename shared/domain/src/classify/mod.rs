@@ -64,11 +64,13 @@ pub enum Bucket {
     SubscriptionHealthy,
     /// A subscription that is overdue.
     SubscriptionOverdue,
+    /// A subscription that is paused.
+    SubscriptionPaused,
     /// A subscription that ends or has ended.
     SubscriptionEnding,
     /// The card network replaced a card.
     PaymentMethodReplaced,
-    /// Stripe does not have the object.
+    /// Stripe does not have the object that it told us of.
     Gone,
     /// Not known: a human looks (I7).
     Unknown,
@@ -76,7 +78,7 @@ pub enum Bucket {
 
 impl Bucket {
     /// All buckets.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::TemporaryFailure,
         Self::MissingPaymentMethod,
         Self::InvalidPaymentMethod,
@@ -100,6 +102,7 @@ impl Bucket {
         Self::NothingAsked,
         Self::SubscriptionHealthy,
         Self::SubscriptionOverdue,
+        Self::SubscriptionPaused,
         Self::SubscriptionEnding,
         Self::PaymentMethodReplaced,
         Self::Gone,
@@ -132,6 +135,7 @@ impl Bucket {
             Self::NothingAsked => "nothing_asked",
             Self::SubscriptionHealthy => "subscription_healthy",
             Self::SubscriptionOverdue => "subscription_overdue",
+            Self::SubscriptionPaused => "subscription_paused",
             Self::SubscriptionEnding => "subscription_ending",
             Self::PaymentMethodReplaced => "payment_method_replaced",
             Self::Gone => "gone",
@@ -151,7 +155,6 @@ impl Bucket {
                 | Self::NothingAsked
                 | Self::SubscriptionHealthy
                 | Self::PaymentMethodReplaced
-                | Self::Gone
         )
     }
 }
@@ -191,14 +194,17 @@ pub fn classify(context: &Context) -> Classification {
         Subject::PaymentMethod(Read::Found(_)) => {
             Classification::new(Bucket::PaymentMethodReplaced, "the card network replaced the card")
         }
+        Subject::PaymentMethod(Read::Gone) => {
+            Classification::new(Bucket::PaymentMethodReplaced, "the payment method was taken away since")
+        }
+        // None of these vanishes in Stripe: it is more likely that this key belongs to another account.
         Subject::Invoice(Read::Gone)
         | Subject::Dispute(Read::Gone)
         | Subject::FraudWarning(Read::Gone)
         | Subject::Refund(Read::Gone)
         | Subject::Charge(Read::Gone)
-        | Subject::Subscription(Read::Gone)
-        | Subject::PaymentMethod(Read::Gone) => {
-            Classification::new(Bucket::Gone, "Stripe does not have this object any more")
+        | Subject::Subscription(Read::Gone) => {
+            Classification::new(Bucket::Gone, "Stripe says that it has no such object for this key")
         }
     }
 }
@@ -231,7 +237,8 @@ fn classify_refund(refund: &Refund) -> Classification {
     let (bucket, word) = match &refund.status {
         Some(RefundStatus::Succeeded) => (Bucket::RefundMade, "succeeded"),
         Some(RefundStatus::Pending) => (Bucket::RefundPending, "pending"),
-        Some(RefundStatus::RequiresAction) => (Bucket::RefundPending, "requires_action"),
+        // It waits for the customer and will not arrive by itself.
+        Some(RefundStatus::RequiresAction) => (Bucket::RefundFailed, "requires_action"),
         Some(RefundStatus::Failed) => (Bucket::RefundFailed, "failed"),
         Some(RefundStatus::Canceled) => (Bucket::RefundFailed, "canceled"),
         Some(RefundStatus::Other(status)) => (Bucket::Unknown, status.as_str()),

@@ -75,6 +75,9 @@ pub fn classify_failure(
             "the payment waits for the customer's action",
         );
     }
+    if intent == Some(&PaymentIntentStatus::Processing) && error.is_none() {
+        return Classification::new(Bucket::TemporaryFailure, "the payment is being processed");
+    }
     if let Some(Outcome { kind: OutcomeKind::Blocked, reason, .. }) = outcome {
         let reason = reason.as_deref().unwrap_or("none");
         let bucket = CODES.blocked_reasons.get(reason).copied().unwrap_or(Bucket::Unknown);
@@ -106,28 +109,32 @@ pub fn classify_failure(
                 | Bucket::HardDecline
         )
     };
+    // What is suspected outranks any advice, and a code that nobody knows is not softened by one.
+    let suspected = |bucket: &Bucket| {
+        matches!(bucket, Bucket::SuspectedFraud | Bucket::BlockedByStripe | Bucket::HardDecline)
+    };
+    if let (Some(decline), None) = (decline, by_decline)
+        && advice != Some("do_not_try_again")
+    {
+        return found(Bucket::Unknown, format!("unknown decline code `{decline}`"));
+    }
     match advice {
         Some("do_not_try_again") => {
             let bucket = by_decline.filter(lasting).unwrap_or(Bucket::HardDecline);
             return found(bucket, "the network advises not to try this card again".into());
         }
         Some("confirm_card_data") => {
-            return found(Bucket::InvalidPaymentMethod, "the network asks for corrected card details".into());
+            let bucket = by_decline.filter(suspected).unwrap_or(Bucket::InvalidPaymentMethod);
+            return found(bucket, "the network asks for corrected card details".into());
         }
         Some("try_again_later") => {
-            let firm = |bucket: &Bucket| {
-                matches!(bucket, Bucket::SuspectedFraud | Bucket::BlockedByStripe | Bucket::HardDecline)
-            };
-            let bucket = by_decline.filter(firm).unwrap_or(Bucket::TemporaryFailure);
+            let bucket = by_decline.filter(suspected).unwrap_or(Bucket::TemporaryFailure);
             return found(bucket, "the network allows a later try".into());
         }
         _ => {}
     }
-    if let Some(decline) = decline {
-        return match by_decline {
-            Some(bucket) => found(bucket, format!("decline code `{decline}`")),
-            None => found(Bucket::Unknown, format!("unknown decline code `{decline}`")),
-        };
+    if let (Some(decline), Some(bucket)) = (decline, by_decline) {
+        return found(bucket, format!("decline code `{decline}`"));
     }
     if let Some(bucket) = code.and_then(|code| CODES.error_codes.get(code).copied()) {
         return found(bucket, format!("error code `{}`", code.unwrap_or_default()));
@@ -141,11 +148,11 @@ pub fn classify_failure(
 pub(super) fn classify_charge(charge: &Charge) -> Classification {
     if charge.refund_request.is_some() {
         return match charge.asked_refund() {
-            Ok(Some((reason, amount))) if charge.amount_refunded.amount == 0 => Classification::new(
+            Ok(Some((reason, amount))) => Classification::new(
                 Bucket::RefundAsked,
                 format!("a refund of {amount} is asked for ({reason})"),
             ),
-            Ok(_) => Classification::new(
+            Ok(None) => Classification::new(
                 Bucket::RefundMade,
                 format!("{} of {} went back already", charge.amount_refunded, charge.amount),
             ),
@@ -168,7 +175,7 @@ pub(super) fn classify_subscription(subscription: &Subscription) -> Classificati
         SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid | SubscriptionStatus::Incomplete => {
             Bucket::SubscriptionOverdue
         }
-        SubscriptionStatus::Paused => Bucket::SubscriptionOverdue,
+        SubscriptionStatus::Paused => Bucket::SubscriptionPaused,
         SubscriptionStatus::Other(_) => Bucket::Unknown,
     };
     Classification::new(bucket, format!("subscription status `{status}`"))

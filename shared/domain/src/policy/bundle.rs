@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use serde::Deserialize;
 
-use super::playbook::{ApprovalRule, Playbook};
+use super::{
+    playbook::{ApprovalRule, Playbook},
+    template::Template,
+};
 use crate::{classify::Bucket, decide::needs_playbook, encoding};
 
 /// A loaded policy bundle.
@@ -17,6 +20,7 @@ pub struct Bundle {
     schema: Schema,
     playbooks: BTreeMap<Bucket, Playbook>,
     approvals: BTreeMap<String, ApprovalRule>,
+    templates: BTreeMap<String, Template>,
 }
 
 /// What is wrong with a bundle, and where.
@@ -61,6 +65,29 @@ impl Bundle {
             rule.check().map_err(|problem| wrong(PLAYBOOKS, format!("approval `{operation}`: {problem}")))?;
         }
 
+        let mut templates = BTreeMap::new();
+        for (name, source) in files.iter().filter(|(name, _)| name.starts_with("templates/")) {
+            let template: Template =
+                toml::from_str(source).map_err(|error| wrong(name, error.to_string()))?;
+            template.check().map_err(|problem| wrong(name, problem))?;
+            if let Some(other) = templates.insert(template.id.clone(), template) {
+                return Err(wrong(name, format!("template id `{}` is used twice", other.id)));
+            }
+        }
+        for (bucket, playbook) in &books.playbook {
+            if let Some(id) = playbook.draft.as_ref().filter(|id| !templates.contains_key(*id)) {
+                return Err(wrong(
+                    PLAYBOOKS,
+                    format!("`{bucket}` names the template `{id}`, which is not there"),
+                ));
+            }
+            if let Some(name) = playbook.request.as_ref().filter(|name| !books.approval.contains_key(*name)) {
+                return Err(wrong(
+                    PLAYBOOKS,
+                    format!("`{bucket}` asks for `{name}`, which has no `[approval]`"),
+                ));
+            }
+        }
         let needed = Bucket::ALL.into_iter().filter(|bucket| needs_playbook(*bucket));
         if let Some(bucket) = needed.into_iter().find(|bucket| !books.playbook.contains_key(bucket)) {
             return Err(wrong(PLAYBOOKS, format!("add `[playbook.{bucket}]`: somebody has to see it")));
@@ -99,7 +126,7 @@ impl Bundle {
         }
         let digest = encoding::digest("policy/bundle/v1", |to| to.map(files));
         let id = format!("{}+{digest}", books.version);
-        Ok(Self { id, rules, schema, playbooks: books.playbook, approvals: books.approval })
+        Ok(Self { id, rules, schema, playbooks: books.playbook, approvals: books.approval, templates })
     }
 
     /// Version and SHA-256 over all files: `2026-11+0f3a…`.
@@ -110,6 +137,11 @@ impl Bundle {
     /// What to do about a bucket; nothing if the bundle has no playbook for it.
     pub fn playbook(&self, bucket: Bucket) -> Option<&Playbook> {
         self.playbooks.get(&bucket)
+    }
+
+    /// An approved message.
+    pub fn template(&self, id: &str) -> Option<&Template> {
+        self.templates.get(id)
     }
 
     /// Every channel that a playbook names.

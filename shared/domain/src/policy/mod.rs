@@ -6,6 +6,7 @@
 
 mod bundle;
 mod playbook;
+mod template;
 
 use cedar_policy::{
     Authorizer, Context as CedarContext, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
@@ -21,6 +22,7 @@ use crate::{
 
 pub use bundle::{Bundle, BundleError};
 pub use playbook::{ApprovalRule, Playbook};
+pub use template::{Message, Slots, Template};
 
 /// A rule that decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

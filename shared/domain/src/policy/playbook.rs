@@ -17,6 +17,9 @@ pub struct Playbook {
     pub headline: String,
     /// What to do next.
     pub next: String,
+    /// The template of a message to the customer, if there is something to say.
+    #[serde(default)]
+    pub draft: Option<String>,
     /// The gated action that the agent asks for, if any: `refund.create`.
     #[serde(default)]
     pub request: Option<String>,
@@ -36,8 +39,8 @@ pub struct ApprovalRule {
     /// The threshold by currency, in minor units.
     #[serde(default)]
     pub above: BTreeMap<Currency, i64>,
-    /// What cannot be proposed at all, by currency, in minor units. A currency that is not here has
-    /// no cap of its own.
+    /// What cannot be proposed at all is above this, by currency, in minor units. As soon as one
+    /// currency has a cap, one that has none cannot be proposed either.
     #[serde(default)]
     pub cap: BTreeMap<Currency, i64>,
 }
@@ -53,7 +56,9 @@ impl ApprovalRule {
 
     /// Whether policy allows proposing this much at all.
     pub fn allows(&self, amount: Option<Money>) -> bool {
-        amount.is_none_or(|money| self.cap.get(&money.currency).is_none_or(|cap| money.amount <= *cap))
+        self.cap.is_empty()
+            || amount
+                .is_none_or(|money| self.cap.get(&money.currency).is_some_and(|cap| money.amount <= *cap))
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
@@ -94,6 +99,7 @@ mod tests {
     fn what_is_above_the_cap_cannot_be_proposed() {
         assert!(rule().allows(money(1_000_000, "usd")));
         assert!(!rule().allows(money(1_000_001, "usd")));
+        assert!(!rule().allows(money(1, "chf")), "a currency without a cap");
     }
 
     #[test]

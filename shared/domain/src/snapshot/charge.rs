@@ -114,16 +114,20 @@ pub enum UnclearRequest {
 
 impl Charge {
     /// What the metadata key `refund_request` asks for: `requested_by_customer` or `duplicate`, and
-    /// after a colon the amount in minor units if it is not all that is left. `fraudulent` is not
+    /// after a colon the amount in minor units if it is not all that is left. A second colon
+    /// and a number ask for the same thing once more. `fraudulent` is not
     /// taken from here, since Stripe also block-lists the customer for it.
     ///
     /// # Errors
     /// [`UnclearRequest`] if a human has to look.
     pub fn asked_refund(&self) -> Result<Option<(RefundReason, Money)>, UnclearRequest> {
         let Some(asked) = self.refund_request.as_deref() else { return Ok(None) };
-        let (reason, amount) =
-            asked.split_once(':').map_or((asked, None), |(reason, amount)| (reason, Some(amount)));
-        let reason = match RefundReason::parse(reason.trim()) {
+        let mut parts = asked.split(':').map(str::trim);
+        let (reason, amount, again) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+        if parts.next().is_some() || again.is_some_and(|number| number.parse::<u32>().is_err()) {
+            return Err(UnclearRequest::Form);
+        }
+        let reason = match RefundReason::parse(reason) {
             Some(reason @ (RefundReason::RequestedByCustomer | RefundReason::Duplicate)) => reason,
             Some(RefundReason::Fraudulent) | None => return Err(UnclearRequest::Form),
         };
@@ -131,9 +135,10 @@ impl Charge {
             return Err(UnclearRequest::NotPaid);
         }
         let left = self.refundable();
-        let amount = match amount.map(str::trim) {
-            None => left.amount,
-            Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+        let amount = match amount {
+            // `duplicate::2` asks for all that is left, once more.
+            None | Some("") => left.amount,
+            Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 text.parse().map_err(|_| UnclearRequest::Amount(left.amount))?
             }
             Some(_) => return Err(UnclearRequest::Form),

@@ -17,6 +17,9 @@ use crate::{
 
 const REGISTRY: &str = "REGISTRY";
 
+/// An identity that nobody else has.
+const FREE: &str = "attribute_not_exists(pk) OR owner_id = :me";
+
 impl Approvals {
     /// Puts a person with all identities, and takes away those that they have no longer.
     ///
@@ -33,7 +36,6 @@ impl Approvals {
             [],
         );
         let mine = || [(":me", s(person.id.as_str()))];
-        const FREE: &str = "attribute_not_exists(pk) OR owner_id = :me";
         for identity in &person.identities {
             let mut item = identity_key(identity);
             item.insert("owner_id".into(), s(person.id.as_str()));
