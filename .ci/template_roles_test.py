@@ -90,6 +90,7 @@ MAY = {
 SCHEDULES = {
     "ApproverSettleRole": "Approver",
     "ReconcilerStepsRole": "Reconciler",
+    "ReconcilerCasesRole": "Reconciler",
     "ReconcilerEventsRole": "Reconciler",
 }
 MAY |= {role: {function: {"lambda:InvokeFunction"}} for role, function in SCHEDULES.items()}

@@ -16,15 +16,19 @@ LEASE = 90
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 HTTP_LIMIT = 30
 
-ENVIRONMENT = {
-    "Ingress": "EVENT_QUEUE_URL WEBHOOK_SECRETS",
-    "Processor": "CASES_TABLE APPROVAL_QUEUE_URL STRIPE_READ_KEY_SECRET SLACK_TOKEN_SECRET POLICY_DIR CONSOLE_URL",
-    "Approver": "CASES_TABLE APPROVALS_TABLE STRIPE_READ_KEY_SECRET STRIPE_WRITE_KEY_SECRET LINK_KEYS_SECRET"
-    " RECEIPT_KEY_SECRET SESSION_KEYS_SECRET OIDC_ISSUER OIDC_CLIENT_ID OIDC_CLIENT_SECRET_SECRET"
-    " SLACK_TOKEN_SECRET POLICY_DIR PUBLIC_URL",
-    "Reconciler": "CASES_TABLE APPROVALS_TABLE EVENT_QUEUE_URL EVENT_DEAD_QUEUE_URL APPROVAL_QUEUE_URL"
-    " APPROVAL_DEAD_QUEUE_URL STRIPE_READ_KEY_SECRET SLACK_TOKEN_SECRET POLICY_DIR CONSOLE_URL",
-}
+# The reconciler repairs with the processor's own code, so it reads what that reads.
+SOURCES = {"Ingress": ["ingress"], "Processor": ["processor"], "Approver": ["approver"], "Reconciler": ["reconciler", "processor"]}
+
+
+def variables_of(function):
+    """Return the variables that a function's code must have, and all that it may read."""
+    folders = [ROOT / "functions" / name / "src" for name in SOURCES[function]] + [ROOT / "shared/runtime/src"]
+    code = "".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.rs"))
+    own = "".join(path.read_text(encoding="utf-8") for folder in folders[:-1] for path in folder.rglob("*.rs"))
+    needed = set(re.findall(r'required\(\s*"([A-Z_]+)"', own)) | set(re.findall(r'from_env\([^;"]*"([A-Z_]+_URL)"', own))
+    constants = dict(re.findall(r'const ([A-Z_]+): &str = "([A-Z_]+)"', own))
+    needed |= {constants[name] for name in re.findall(r"required\(\s*([A-Z_]+)\s*\)", own) if name in constants}
+    return needed, set(re.findall(r'"([A-Z][A-Z_]+)"', code))
 
 
 def of_type(kind):
@@ -59,10 +63,13 @@ class Functions(unittest.TestCase):
             self.assertIn(f'name = "{binary}"', manifest)
             self.assertTrue((ROOT / "functions" / binary / "src/main.rs").is_file(), binary)
 
-    def test_each_function_gets_exactly_the_variables_it_reads(self):
+    def test_each_function_gets_the_variables_that_its_code_reads(self):
         for name in FUNCTIONS:
-            variables = properties(name)["Environment"]["Variables"]
-            self.assertEqual({"DEPLOYMENT", *ENVIRONMENT[name].split()}, variables.keys(), name)
+            given = set(properties(name)["Environment"]["Variables"])
+            needed, known = variables_of(name)
+            self.assertGreaterEqual(len(needed), 2, f"the reader of the sources of {name} finds nothing")
+            self.assertEqual(set(), needed - given, f"{name} would not start")
+            self.assertEqual(set(), given - known, f"{name} reads none of these")
 
     def test_a_variable_names_a_secret_and_never_holds_one(self):
         for name in FUNCTIONS:
@@ -121,7 +128,7 @@ class Queues(unittest.TestCase):
         for name in ("EventQueue", "ApprovalQueue"):
             queue = properties(name)
             dead = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
-            self.assertEqual(5, queue["RedrivePolicy"]["maxReceiveCount"])
+            self.assertEqual(10, queue["RedrivePolicy"]["maxReceiveCount"])
             self.assertGreater(properties(dead)["MessageRetentionPeriod"], queue["MessageRetentionPeriod"])
             self.assertIn(str({"Fn::GetAtt": [dead, "QueueName"]}), watched)
             allowed = properties(dead)["RedriveAllowPolicy"]["sourceQueueArns"][0]["Fn::Sub"]
@@ -143,7 +150,7 @@ class Tables(unittest.TestCase):
             self.assertTrue(table["DeletionProtectionEnabled"], name)
             self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name)
             self.assertTrue(table["SSESpecification"]["SSEEnabled"], name)
-            self.assertEqual({"AttributeName": "ttl", "Enabled": True}, table["TimeToLiveSpecification"], name)
+            self.assertEqual({"AttributeName": "expires_at", "Enabled": True}, table["TimeToLiveSpecification"], name)
             for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
                 self.assertEqual("Retain", TEMPLATE["Resources"][name][policy], name)
 
@@ -193,9 +200,19 @@ class Edge(unittest.TestCase):
         expected = {
             ("Approver", "rate(5 minutes)", '{"schedule":"settle"}', "${AWS::StackName}-settle"),
             ("Reconciler", "rate(5 minutes)", '{"sweep":"steps"}', "${AWS::StackName}-sweep-steps"),
+            ("Reconciler", "rate(15 minutes)", '{"sweep":"cases"}', "${AWS::StackName}-sweep-cases"),
             ("Reconciler", "rate(1 hour)", '{"sweep":"events"}', "${AWS::StackName}-sweep-events"),
         }
         self.assertEqual(expected, schedules)
+
+    def test_an_alarm_on_our_own_figures_watches_one_that_is_written(self):
+        own = [a for a in of_type("AWS::CloudWatch::Alarm").values() if a["Namespace"] == "Countersign"]
+        self.assertGreaterEqual(len(own), 3)
+        for alarm in own:
+            where = {d["Name"]: d["Value"] for d in alarm["Dimensions"]}
+            code = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "functions").glob(f"{where['function']}/src/**/*.rs"))
+            self.assertRegex(code, rf'count(_by)?\("{alarm["MetricName"]}"')
+            self.assertEqual({"Fn::Sub": "${AWS::StackName}-${AWS::Region}"}, where["deployment"])
 
     def test_every_log_ends_and_every_function_has_its_own(self):
         groups = of_type("AWS::Logs::LogGroup")
