@@ -1,1 +1,30 @@
-//! Sign-in, review page, votes, gated execution, settlement.
+//! The approver: sign-in, inbox, review page, votes, gated execution, settlement.
+//!
+//! The only function that holds a key to write with. Three sources drive it, told apart by the shape
+//! of the event ([`handle`]): people through the HTTP API, the agent's requests through a queue, and a
+//! schedule that expires what nobody decided and settles what a killed run left behind.
+//!
+//! A request becomes a proposal by what Stripe and policy say, not by what the request says
+//! (`propose`); people are told (`notify`), look and vote (`http`, `ballot`); what enough of them
+//! signed is done once (`execute`, `resume`).
+
+mod app;
+mod ballot;
+mod checkpoint;
+mod event;
+mod execute;
+mod facts;
+mod http;
+mod keys;
+mod notify;
+mod oidc;
+mod pages;
+mod propose;
+mod queue;
+mod resume;
+mod settle;
+mod turn;
+
+pub use app::App;
+pub use checkpoint::Checkpoints;
+pub use event::handle;

@@ -3,6 +3,7 @@
 
 mod aws_json;
 pub mod clock;
+mod deployment;
 pub mod dynamodb;
 pub mod keys;
 pub mod lambda;

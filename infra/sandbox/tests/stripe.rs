@@ -15,6 +15,8 @@ mod disputes;
 mod faults;
 #[path = "stripe/payments.rs"]
 mod payments;
+#[path = "stripe/probe.rs"]
+mod probe;
 #[path = "stripe/requests.rs"]
 mod requests;
 #[path = "stripe/schema.rs"]

@@ -7,6 +7,14 @@ use std::{
     task::{Context, Poll},
 };
 
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode, header};
+
 use super::{
     Stripe, Write,
     execution::{Answer, execute, prepare},
@@ -15,13 +23,6 @@ use super::{
     form::Params,
     ids,
 };
-use axum::{
-    Router,
-    body::{Body, Bytes, to_bytes},
-    extract::{Request, State},
-    response::Response,
-};
-use http::{HeaderMap, StatusCode, header};
 
 /// The largest body that is read, in bytes; dispute evidence has at most 150,000 characters.
 const LARGEST: usize = 1 << 20;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::failure::Failure;
 
-/// Scopes that the reads of billing need. `rak_dispute_read` and `rak_early_fraud_warning_read` are
+/// Scopes that the reads of billing need, and that of the account itself. `rak_dispute_read` and `rak_early_fraud_warning_read` are
 /// our guesses at names that no public page states.
 pub const READ_SCOPES: &[&str] = &[
+    "rak_accounts_kyc_basic_read",
     "rak_charge_read",
     "rak_credit_note_read",
     "rak_customer_read",

@@ -9,8 +9,8 @@ use super::{
     form::Params,
     lists,
     objects::{
-        balance, charges, credit_notes, customers, disputes, endpoints, invoices, methods, pauses, prices,
-        refunds, subscriptions,
+        balance, charges, credit_notes, customers, disputes, endpoints, intents, invoices, methods, pauses,
+        prices, refunds, subscriptions,
     },
     search,
     store::Tx,
@@ -36,6 +36,8 @@ pub(crate) enum Run {
     Retrieve(&'static str),
     /// Lists a kind; each filter is a parameter and the field it must equal.
     List(&'static str, &'static [(&'static str, &'static str)]),
+    /// Reads or changes one object of a kind of which the account has none.
+    Absent(&'static str),
     /// Anything else, with the parameters it takes.
     Do(fn(&mut Tx, &Call) -> Outcome<Value>, &'static [&'static str]),
 }
@@ -65,9 +67,9 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Vec<String>)> {
 
 #[rustfmt::skip] // A table reads better in lines.
 fn route(shape: &str) -> Option<Route> {
-    use Run::{Do, List, Retrieve};
+    use Run::{Absent, Do, List, Retrieve};
     let (resource, run) = match shape {
-        "GET /v1/account" => ("account", Do(account, &[])),
+        "GET /v1/account" => ("accounts_kyc_basic", Do(account, &[])),
 
         "GET /v1/balance_transactions" => ("charge", List("balance_transaction", &[("source", "source"), ("type", "type")])),
         "GET /v1/balance_transactions/{}" => ("charge", Retrieve("balance_transaction")),
@@ -120,11 +122,16 @@ fn route(shape: &str) -> Option<Route> {
 
         "GET /v1/payment_intents" => ("payment_intent", List("payment_intent", &[("customer", "customer")])),
         "GET /v1/payment_intents/{}" => ("payment_intent", Retrieve("payment_intent")),
+        "POST /v1/payment_intents/{}" => ("payment_intent", Do(intents::update, &["description", "metadata"])),
 
         "GET /v1/payment_methods" => ("payment_method", List("payment_method", &[("customer", "customer"), ("type", "type")])),
         "GET /v1/payment_methods/{}" => ("payment_method", Retrieve("payment_method")),
+        "POST /v1/payment_methods/{}" => ("payment_method", Do(methods::update, &["metadata"])),
         "POST /v1/payment_methods/{}/attach" => ("payment_method", Do(methods::attach_call, &["customer"])),
         "POST /v1/payment_methods/{}/detach" => ("payment_method", Do(methods::detach, &[])),
+
+        "GET /v1/payouts/{}" => ("payout", Absent("payout")),
+        "POST /v1/payouts/{}" => ("payout", Absent("payout")),
 
         "GET /v1/prices" => ("plan", List("price", &[("currency", "currency"), ("product", "product")])),
         "POST /v1/prices" => ("plan", Do(prices::create_price, &["currency", "metadata", "nickname", "product", "recurring", "unit_amount"])),
@@ -149,6 +156,9 @@ fn route(shape: &str) -> Option<Route> {
         "DELETE /v1/subscriptions/{}" => ("subscription", Do(subscriptions::cancel_call, &["cancellation_details", "invoice_now", "prorate"])),
         "POST /v1/subscriptions/{}/pause" => ("subscription", Do(pauses::pause, &["bill_for", "invoicing_behavior", "type"])),
         "POST /v1/subscriptions/{}/resume" => ("subscription", Do(pauses::resume, &["billing_cycle_anchor", "payment_behavior", "proration_behavior", "proration_date"])),
+
+        "GET /v1/transfers/{}" => ("transfer", Absent("transfer")),
+        "POST /v1/transfers/{}" => ("transfer", Absent("transfer")),
 
         "GET /v1/webhook_endpoints" => ("webhook", List("webhook_endpoint", &[])),
         "POST /v1/webhook_endpoints" => ("webhook", Do(endpoints::create_call, endpoints::PARAMS)),
@@ -194,6 +204,7 @@ impl Route {
                 };
                 lists::page(&call.params, tx.all(kind), takes, path, kind)
             }
+            Run::Absent(kind) => Err(Failure::missing(kind, call.id(), "id")),
             Run::Do(run, allowed) => {
                 let allowed: Vec<&str> = allowed.iter().copied().chain(["expand"]).collect();
                 call.params.only(&allowed)?;

@@ -65,6 +65,27 @@ async fn evidence_has_limits_and_a_deadline() {
 }
 
 #[tokio::test]
+async fn a_test_card_can_open_the_dispute() {
+    let bench = Bench::new().await;
+    for (card, reason, status) in [
+        ("pm_card_createDispute", "fraudulent", "needs_response"),
+        ("pm_card_createDisputeProductNotReceived", "product_not_received", "needs_response"),
+        ("pm_card_createDisputeInquiry", "fraudulent", "warning_needs_response"),
+    ] {
+        let customer = id(&bench.stripe.create_customer("Customer 17", "canary-17@example.test").unwrap());
+        bench.stripe.attach_card(&customer, card).unwrap();
+        let paid = bench.stripe.subscribe(&customer, 4900, "usd").unwrap();
+        let invoice = bench.stripe.object(paid["latest_invoice"].as_str().unwrap()).unwrap();
+        assert_eq!(invoice["status"], "paid", "{card}");
+        let charge = bench.stripe.charge_of(&id(&invoice)).unwrap();
+        let list = bench.get(&format!("/v1/disputes?charge={charge}")).await.body;
+        let dispute = &list["data"][0];
+        assert_eq!((&dispute["reason"], &dispute["status"]), (&json!(reason), &json!(status)), "{card}");
+        assert_eq!(faults_of(&list), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
 async fn accepting_is_final() {
     let bench = Bench::new().await;
     let made = bench.with_invoice();

@@ -15,6 +15,11 @@ pub(crate) enum Behaviour {
     FailsRefunds,
     /// Approves, and refunds stay pending.
     DelaysRefunds,
+    /// Approves and at once disputes for this reason, or only inquires.
+    Disputes {
+        reason: &'static str,
+        inquiry: bool,
+    },
 }
 
 /// A test card.
@@ -52,6 +57,15 @@ pub(crate) fn card(name: &str) -> Option<Card> {
         "pm_card_chargeDeclinedFraudulent" | "pm_card_radarBlock" => declines("0019", "fraudulent"),
         "pm_card_authenticationRequired" => declines("3184", "authentication_required"),
         "pm_card_threeDSecure2Required" => other("3220", Behaviour::WantsAction),
+        "pm_card_createDispute" => {
+            other("0259", Behaviour::Disputes { reason: "fraudulent", inquiry: false })
+        }
+        "pm_card_createDisputeProductNotReceived" => {
+            other("2685", Behaviour::Disputes { reason: "product_not_received", inquiry: false })
+        }
+        "pm_card_createDisputeInquiry" => {
+            other("1976", Behaviour::Disputes { reason: "fraudulent", inquiry: true })
+        }
         "pm_card_refundFail" => other("5126", Behaviour::FailsRefunds),
         "pm_card_pendingRefund" => other("7726", Behaviour::DelaysRefunds),
         _ => declines("0341", name.strip_prefix("pm_card_decline_").filter(|code| !code.is_empty())?),

@@ -5,12 +5,15 @@ use serde_json::Value;
 
 use super::{
     cards::{self, Behaviour},
-    charges, intents, methods, subscriptions,
+    charges, disputes, intents, methods, subscriptions,
 };
 use crate::stripe::{document::Document as _, failure::Failure, failure::Outcome, store::Tx};
 
 /// Days from each scheduled attempt to the next: eight retries in two weeks.
 const RETRY_DAYS: &[i64] = &[1, 2, 2, 2, 2, 2, 2, 1];
+
+/// Seconds to answer a dispute that a test card opens.
+const ANSWER_BY: i64 = 9 * 86_400;
 
 /// What an attempt came to.
 pub(crate) enum Collected {
@@ -56,6 +59,13 @@ pub(crate) fn collect(
             intents::succeed(tx, &mut intent, &method);
             let amount = intent.int("amount");
             paid(tx, &mut invoice, amount);
+            Ok(Collected::Paid(invoice))
+        }
+        Behaviour::Disputes { reason, inquiry } => {
+            let charge = intents::succeed(tx, &mut intent, &method);
+            let amount = intent.int("amount");
+            paid(tx, &mut invoice, amount);
+            disputes::open(tx, charge.id(), reason, amount, tx.now + ANSWER_BY, inquiry)?;
             Ok(Collected::Paid(invoice))
         }
         Behaviour::Declines(code) => {

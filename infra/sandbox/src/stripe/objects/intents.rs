@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::charges;
 use crate::stripe::{
-    document::{Document as _, with_nulls},
+    document::{Document as _, merge_metadata, with_nulls},
+    failure::Outcome,
+    routes::Call,
     store::Tx,
 };
 
@@ -99,4 +101,15 @@ pub(crate) fn cancel(tx: &mut Tx, intent: &mut Value, reason: &str) {
     intent.set("status", "canceled");
     tx.put(intent);
     tx.emit("payment_intent.canceled", intent);
+}
+
+/// `POST /v1/payment_intents/{id}`
+pub(crate) fn update(tx: &mut Tx, call: &Call) -> Outcome<Value> {
+    let mut intent = tx.get("payment_intent", call.id(), "intent")?;
+    if let Some(text) = call.params.text("description")? {
+        intent.set("description", Some(text).filter(|text| !text.is_empty()));
+    }
+    merge_metadata(&mut intent, call.params.raw("metadata"));
+    tx.put(&intent);
+    Ok(intent)
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::cards::{self, Behaviour};
 use crate::stripe::{
-    document::{Document as _, with_nulls},
+    document::{Document as _, merge_metadata, with_nulls},
     failure::{Failure, Outcome},
     lists,
     routes::Call,
@@ -78,6 +78,14 @@ pub(crate) fn renew(tx: &mut Tx, id: &str, name: &str) -> Outcome<Value> {
     method.set("/card/last4", card.last4);
     behave(tx, id, name);
     tx.update(&method, "payment_method.automatically_updated");
+    Ok(method)
+}
+
+/// `POST /v1/payment_methods/{id}`
+pub(crate) fn update(tx: &mut Tx, call: &Call) -> Outcome<Value> {
+    let mut method = tx.get(KIND, call.id(), "payment_method")?;
+    merge_metadata(&mut method, call.params.raw("metadata"));
+    tx.update(&method, "payment_method.updated");
     Ok(method)
 }
 

@@ -1,0 +1,318 @@
+//! From a quorum to one call: claim, check everything again, call once, record what came of it.
+//!
+//! No row is trusted. The receipts are recounted, who signed is asked of the registry as it is now,
+//! how many must sign of the policy as it is now, and what is to be refunded of Stripe.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use domain::{
+    ProposalId, Timestamp,
+    approval::{Action, Grant, Identity, IllegalMove, Ineligible, Move, NoGrant, Person, Receipt, Stage},
+    snapshot::Charge,
+};
+use gated::stripe::{NotDone, Outcome};
+use serde_json::{Value, json};
+use store::{ProposalFile, ProposalRow, Reissue, StoreError, Versioned, VoteError};
+
+use crate::{
+    app::LEASE,
+    facts, notify, propose,
+    propose::NotProposed,
+    resume,
+    turn::{Turn, entry, new_run},
+};
+
+/// How far a proposal came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// More people have to sign.
+    Waiting { got: usize, need: u8 },
+    /// The time to sign has run out.
+    RanOut,
+    /// Everything is stopped.
+    Frozen,
+    /// Another run is at work on it, or on the same object.
+    Busy,
+    /// It stands where this says.
+    At(Stage),
+    /// Stripe moved on, and another proposal took its place.
+    Replaced(ProposalId),
+}
+
+/// What is kept as the reason when one idempotency key stood for two different calls. Nothing is sent
+/// again after it.
+pub(crate) const MISMATCH: &str = "stripe knows the idempotency key with another request";
+
+/// Takes a proposal as far as it can go now.
+pub(crate) async fn advance(turn: Turn<'_>, id: &ProposalId) -> Result<Progress> {
+    let Some(file) = turn.app.approvals.proposal(id).await? else {
+        anyhow::bail!("the proposal is not there")
+    };
+    let now = turn.now();
+    match &file.proposal().stage {
+        Stage::Pending if now >= file.proposal().action.expires => Ok(Progress::RanOut),
+        Stage::Pending => begin(turn, &file).await,
+        Stage::Executing(attempt) if attempt.lease <= now => resume::take_over(turn, &file).await,
+        Stage::Executing(_) => Ok(Progress::Busy),
+        stage => Ok(Progress::At(stage.clone())),
+    }
+}
+
+/// Claims a pending proposal if enough people signed, and carries it out.
+async fn begin(turn: Turn<'_>, file: &ProposalFile) -> Result<Progress> {
+    let proposal = file.proposal();
+    let grant = match recount(turn, file).await? {
+        Ok(grant) => grant,
+        Err(NotGranted::NoRule) => {
+            return void(turn, &file.row, "the policy does not allow it any more").await;
+        }
+        Err(NotGranted::No(NoGrant::TooFew { got, need })) => return Ok(Progress::Waiting { got, need }),
+        Err(NotGranted::No(why)) => return distrust(turn, &file.row, &why.to_string()).await,
+    };
+    let (now, run) = (turn.now(), new_run()?);
+    let lease = now.plus(LEASE);
+    let stage =
+        proposal.after(Move::Claim { grant: Box::new(grant.clone()), run: run.clone(), at: now, lease })?;
+    let signers: Vec<_> = grant.signers().iter().collect();
+    let body = json!({
+        "run": run,
+        "signers": signers,
+        "digest": grant.digest(),
+        "policy": turn.app.bundle.id(),
+        "idempotency_key": grant.idempotency_key(0),
+    });
+    let entry = entry(proposal, "claimed", now, &body);
+    let claimed = match turn.app.approvals.transition(&file.row, stage, &entry, now).await {
+        Ok(claimed) => claimed,
+        Err(VoteError::Frozen) => return Ok(Progress::Frozen),
+        Err(error) if error.is_conflict() => return Ok(Progress::Busy),
+        Err(error) => return Err(error.into()),
+    };
+    turn.checkpoint("claimed")?;
+
+    let action = &claimed.value.proposal.action;
+    let Some(charge) = reread(turn, action).await? else {
+        return void(turn, &claimed, "Stripe knows the charge no more").await;
+    };
+    turn.checkpoint("reread")?;
+    if charge.digest() != action.snapshot {
+        let moved = facts::moved(&claimed.value.dossier.facts, &charge);
+        return replace(turn, &claimed, &charge, &moved.join("; ")).await;
+    }
+    send(turn, &claimed, &grant).await
+}
+
+/// Makes the one call, and records what came of it.
+pub(crate) async fn send(turn: Turn<'_>, row: &Versioned<ProposalRow>, grant: &Grant) -> Result<Progress> {
+    let outcome = turn.app.writer.execute(grant).await;
+    turn.checkpoint("sent")?;
+    let progress = settle(turn, row, grant, outcome).await?;
+    turn.checkpoint("settled")?;
+    Ok(progress)
+}
+
+async fn settle(
+    turn: Turn<'_>,
+    row: &Versioned<ProposalRow>,
+    grant: &Grant,
+    outcome: Outcome,
+) -> Result<Progress> {
+    let at = turn.now();
+    let first = matches!(&row.value.proposal.stage, Stage::Executing(attempt) if attempt.tries == 1);
+    match outcome {
+        Outcome::Done(effect) => {
+            let body = json!({
+                "effect": effect.object,
+                "status": effect.status,
+                "stripe_request": effect.request_id,
+                "replayed": effect.replayed,
+                "idempotency_key": grant.idempotency_key(0),
+                "digest": grant.digest(),
+            });
+            let confirm = Move::Confirm { effect: effect.object.to_string(), request: effect.request_id, at };
+            step(turn, row, confirm, "executed", &body).await
+        }
+        Outcome::Refused { code, param, request_id } => {
+            let body = json!({ "code": code, "param": param, "stripe_request": request_id });
+            step(turn, row, Move::Refuse { code, at }, "failed", &body).await
+        }
+        // Nothing was sent now; but an earlier attempt may have been.
+        Outcome::NotDone(obstacle) if first && !obstacle.may_retry() => {
+            let code = format!("not_sent.{}", word(&obstacle));
+            let body = json!({ "code": code, "why": obstacle.to_string() });
+            step(turn, row, Move::Refuse { code, at }, "failed", &body).await
+        }
+        Outcome::NotDone(obstacle) => lose_sight(turn, row, &obstacle.to_string(), None).await,
+        Outcome::Unknown { why, request_id } => {
+            let why = why.to_string();
+            let unknown = lose_sight(turn, row, &why, request_id.as_deref()).await?;
+            turn.checkpoint("unknown")?;
+            // It may show at once; if not, the schedule looks again.
+            match resume::look(turn, row.value.id()).await? {
+                Some(found) => Ok(found),
+                None => Ok(unknown),
+            }
+        }
+        Outcome::IntegrityAlarm { request_id } => {
+            turn.alarm(&row.value.proposal, MISMATCH);
+            lose_sight(turn, row, MISMATCH, request_id.as_deref()).await
+        }
+    }
+}
+
+const fn word(obstacle: &NotDone) -> &'static str {
+    match obstacle {
+        NotDone::WrongMode => "wrong_mode",
+        NotDone::WrongAccount => "wrong_account",
+        NotDone::Metadata => "metadata",
+        NotDone::BadParameter => "bad_parameter",
+        NotDone::Unreachable => "unreachable",
+        NotDone::KeyRefused { .. } => "key_refused",
+        NotDone::RateLimited => "rate_limited",
+    }
+}
+
+/// Records that nobody knows whether Stripe did it.
+pub(crate) async fn lose_sight(
+    turn: Turn<'_>,
+    row: &Versioned<ProposalRow>,
+    why: &str,
+    stripe_request: Option<&str>,
+) -> Result<Progress> {
+    let body = json!({ "why": why, "stripe_request": stripe_request });
+    step(turn, row, Move::LoseSight { why: why.to_owned() }, "unknown", &body).await
+}
+
+/// Makes one move, and tells about it.
+pub(crate) async fn step(
+    turn: Turn<'_>,
+    row: &Versioned<ProposalRow>,
+    next: Move,
+    event: &'static str,
+    body: &Value,
+) -> Result<Progress> {
+    let now = turn.now();
+    let proposal = &row.value.proposal;
+    let known = matches!(&proposal.stage, Stage::Executing(attempt) if attempt.unknown.is_some());
+    let stage = proposal.after(next)?;
+    let entry = entry(proposal, event, now, body);
+    let after = match turn.app.approvals.transition(row, stage, &entry, now).await {
+        Ok(after) => after,
+        Err(VoteError::Frozen) => return Ok(Progress::Frozen),
+        Err(error) if error.is_conflict() => return Ok(Progress::Busy),
+        Err(error) => return Err(error.into()),
+    };
+    turn.decided(&after.value, event);
+    // Said once, not at each look.
+    if !(known && event == "unknown") {
+        notify::outcome(turn, &after.value).await;
+    }
+    Ok(Progress::At(after.value.proposal.stage))
+}
+
+/// Ends a proposal that cannot be done any more.
+async fn void(turn: Turn<'_>, row: &Versioned<ProposalRow>, moved: &str) -> Result<Progress> {
+    let next = Move::Void { moved: moved.to_owned(), at: turn.now() };
+    step(turn, row, next, "stale", &json!({ "moved": moved })).await
+}
+
+async fn distrust(turn: Turn<'_>, row: &Versioned<ProposalRow>, what: &str) -> Result<Progress> {
+    turn.alarm(&row.value.proposal, what);
+    let next = Move::Distrust { what: what.to_owned(), at: turn.now() };
+    step(turn, row, next, "tampered", &json!({ "what": what })).await
+}
+
+/// Voids a proposal that Stripe has overtaken, and proposes the same on what Stripe says now.
+async fn replace(
+    turn: Turn<'_>,
+    row: &Versioned<ProposalRow>,
+    charge: &Charge,
+    moved: &str,
+) -> Result<Progress> {
+    let (next, first) = match propose::reissued(turn, &row.value, charge, moved) {
+        Ok(reissued) => reissued,
+        Err(refused) => return void(turn, row, &told(moved, &refused)).await,
+    };
+    let now = turn.now();
+    let proposal = &row.value.proposal;
+    let stage = proposal.after(Move::Void { moved: moved.to_owned(), at: now })?;
+    let entry = entry(proposal, "stale", now, &json!({ "moved": moved, "replaced_by": next.id() }));
+    let reissue = Reissue { row: &next, entry: &first };
+    match turn.app.approvals.reissue(row, stage, &entry, &reissue, now).await {
+        Ok(()) => {}
+        Err(error) if error.is_conflict() => return Ok(Progress::Busy),
+        Err(error) => return Err(error.into()),
+    }
+    turn.decided(&row.value, "stale");
+    turn.decided(&next, "proposed");
+    turn.checkpoint("reissued")?;
+    if let Err(error) = notify::approvers(turn, next.id()).await {
+        // It is open all the same: the inbox shows it, and the schedule tells them.
+        tracing::warn!(
+            proposal = next.id().as_str(),
+            failure = runtime::failure::chain(error.as_ref()),
+            "approvers were not told yet"
+        );
+    }
+    Ok(Progress::Replaced(next.id().clone()))
+}
+
+fn told(moved: &str, refused: &NotProposed) -> String {
+    format!("{moved}; it was not proposed again: {refused}")
+}
+
+/// Reads what the action is about.
+pub(crate) async fn reread(turn: Turn<'_>, action: &Action) -> Result<Option<Charge>> {
+    let id = domain::ChargeId::from(action.operation.object());
+    propose::read_charge(turn, Some(&action.account), &id).await
+}
+
+/// Why nothing may be sent.
+#[derive(Debug)]
+pub(crate) enum NotGranted {
+    /// The policy of today does not allow it at all.
+    NoRule,
+    /// The receipts do not carry it.
+    No(NoGrant),
+}
+
+/// Recounts the receipts against registry and policy as they are now.
+pub(crate) async fn recount(
+    turn: Turn<'_>,
+    file: &ProposalFile,
+) -> Result<Result<Grant, NotGranted>, StoreError> {
+    let action = &file.proposal().action;
+    let amount = action.operation.amount();
+    let rule = turn.app.bundle.approval(action.operation.name()).filter(|rule| rule.allows(amount));
+    let Some(rule) = rule else { return Ok(Err(NotGranted::NoRule)) };
+    let receipts = file.receipts();
+    let mut people: BTreeMap<Identity, Person> = BTreeMap::new();
+    for receipt in &receipts {
+        if let Some(person) = turn.app.approvals.person_of(&receipt.body.voter).await? {
+            people.insert(receipt.body.voter.clone(), person);
+        }
+    }
+    let voter = |receipt: &Receipt, action: &Action| {
+        let person = people.get(&receipt.body.voter).ok_or(Ineligible::Unknown)?;
+        person.may_sign(action)?;
+        if !turn.app.bundle.may_sign(person, action).permitted {
+            return Err(Ineligible::NoRule);
+        }
+        Ok(person.id.clone())
+    };
+    let need = rule.need(amount);
+    let grant = Grant::issue(action, file.proposal().digest, &receipts, &turn.app.receipts, &voter, need);
+    Ok(grant.map_err(NotGranted::No))
+}
+
+/// When a run that took over may be taken over itself: later and later, up to six hours.
+pub(crate) fn patience(tries: u32, now: Timestamp) -> Timestamp {
+    let seconds = LEASE.saturating_mul(1_i64.checked_shl(tries.min(9)).unwrap_or(512)).min(6 * 3600);
+    now.plus(seconds)
+}
+
+/// A move that the stage does not allow: somebody else moved it.
+pub(crate) fn busy(_: IllegalMove) -> Progress {
+    Progress::Busy
+}

@@ -1,0 +1,228 @@
+//! The inbox, the review page and the decision.
+
+use anyhow::Result;
+use domain::{
+    Digest, PersonId, ProposalId,
+    approval::{Decision, Link, LinkRefused, Person},
+    snapshot::{Customer, Read},
+};
+use http::StatusCode;
+use runtime::failure;
+use store::{ProposalFile, ProposalRow};
+
+use super::{
+    answer::Answer,
+    request::Request,
+    sessions::{self, SignedIn},
+};
+use crate::{
+    ballot::{self, Ballot, NoVote},
+    execute::{self, Progress},
+    facts, notify,
+    pages::{self, Reread, Review},
+    turn::Turn,
+};
+
+/// How many decided proposals the inbox shows.
+const DECIDED: usize = 20;
+
+/// `GET /`: what waits for me, what waits for others, what was decided.
+pub(super) async fn inbox(turn: Turn<'_>, request: &Request) -> Result<Answer> {
+    let Some(me) = sessions::signed_in(turn, request).await? else { return Ok(sessions::ask("/")) };
+    let approvals = &turn.app.approvals;
+    let (open, decided, frozen) =
+        tokio::try_join!(approvals.open_proposals(), approvals.decided(DECIDED), approvals.frozen())?;
+    let (mut mine, mut others) = (Vec::new(), Vec::new());
+    for row in open {
+        if waits_for(turn, &me.person, &row).await? { mine.push(row) } else { others.push(row) }
+    }
+    let page = pages::inbox(&me.shown(turn), &mine, &others, &decided, frozen.is_some(), turn.now());
+    Ok(Answer::ok(page))
+}
+
+async fn waits_for(turn: Turn<'_>, me: &Person, row: &ProposalRow) -> Result<bool> {
+    if !row.proposal.is_open(turn.now()) || !notify::may_sign(turn, me, row) {
+        return Ok(false);
+    }
+    let file = turn.app.approvals.proposal(row.id()).await?;
+    Ok(file.is_some_and(|file| !notify::has_voted(&file, me)))
+}
+
+/// `GET /a/{id}`: shows a proposal, and changes nothing. With a token it only finds out who is meant.
+pub(super) async fn review(turn: Turn<'_>, request: &Request, id: &str) -> Result<Answer> {
+    let Ok(id) = ProposalId::parse(id) else { return Ok(Answer::not_found()) };
+    if let Some(token) = request.query.get("t") {
+        return by_link(turn, request, &id, token).await;
+    }
+    let Some(me) = sessions::signed_in(turn, request).await? else {
+        return Ok(sessions::ask(&format!("/a/{id}")));
+    };
+    let Some(file) = turn.app.approvals.proposal(&id).await? else { return Ok(Answer::not_found()) };
+    show(turn, &me, &file).await
+}
+
+/// A link locates, and authorises nothing: whoever follows it still signs in, as the one it is for.
+async fn by_link(turn: Turn<'_>, request: &Request, id: &ProposalId, token: &str) -> Result<Answer> {
+    let Ok(link) = open_link(turn, id, token) else {
+        turn.metrics.count("links_refused", 1);
+        return Ok(Answer::not_found());
+    };
+    let here = format!("/a/{id}");
+    match sessions::signed_in(turn, request).await? {
+        None => Ok(sessions::ask(&here)),
+        Some(me) if me.session.identity == link.approver => Ok(Answer::see_other(here)),
+        Some(me) => {
+            turn.metrics.count("links_of_others", 1);
+            tracing::warn!(
+                proposal = id.as_str(),
+                person = me.person.id.as_str(),
+                meant = link.approver.user,
+                "somebody followed another person's link"
+            );
+            Ok(Answer::page(StatusCode::FORBIDDEN, pages::not_yours(&me.shown(turn))))
+        }
+    }
+}
+
+fn open_link(turn: Turn<'_>, id: &ProposalId, token: &str) -> Result<Link, LinkRefused> {
+    let link = turn.app.links.open(token, &turn.app.audience, turn.now())?;
+    if link.proposal == *id { Ok(link) } else { Err(LinkRefused::BadMac) }
+}
+
+/// `POST /a/{id}`: one decision.
+pub(super) async fn decide(turn: Turn<'_>, request: &Request, id: &str) -> Result<Answer> {
+    let [decision, digest, csrf] = match request.form(&turn.app.origin, ["decision", "digest", "csrf"]) {
+        Ok(form) => form,
+        Err(refused) => {
+            turn.metrics.count("forms_refused", 1);
+            return Ok(Answer::page(refused.status(), pages::refused(&refused.to_string())));
+        }
+    };
+    let Ok(id) = ProposalId::parse(id) else { return Ok(Answer::not_found()) };
+    let here = format!("/a/{id}");
+    let Some(me) = sessions::signed_in(turn, request).await? else {
+        turn.metrics.count("forms_refused", 1);
+        return Ok(Answer::page(StatusCode::FORBIDDEN, pages::sign_in(&here)));
+    };
+    if !me.verify(turn, "decide", &[id.as_str(), &digest], &csrf) {
+        turn.metrics.count("forms_refused", 1);
+        return Ok(Answer::page(StatusCode::FORBIDDEN, pages::stale_form(&here)));
+    }
+    let decision = match decision.as_str() {
+        "approve" => Decision::Approve,
+        "deny" => Decision::Deny,
+        _ => return Ok(Answer::page(StatusCode::BAD_REQUEST, pages::stale_form(&here))),
+    };
+    let Ok(digest) = Digest::parse(&digest) else {
+        return Ok(Answer::page(StatusCode::BAD_REQUEST, pages::stale_form(&here)));
+    };
+    let ballot = Ballot { person: &me.person, identity: &me.session.identity, digest, decision };
+    match ballot::cast(turn, &id, &ballot).await? {
+        Ok(progress) => result(turn, &me, &id, decision, &progress).await,
+        Err(NoVote::Unknown) => Ok(Answer::not_found()),
+        Err(refused) => {
+            turn.metrics.count("votes_refused", 1);
+            tracing::info!(
+                proposal = id.as_str(),
+                person = me.person.id.as_str(),
+                "a vote was refused: {refused}"
+            );
+            let page = pages::vote_refused(&me.shown(turn), &refused.to_string(), &here);
+            Ok(Answer::page(status(&refused), page))
+        }
+    }
+}
+
+const fn status(refused: &NoVote) -> StatusCode {
+    match refused {
+        NoVote::Unknown => StatusCode::NOT_FOUND,
+        NoVote::Closed(_) | NoVote::OtherDigest | NoVote::Tampered | NoVote::Voted | NoVote::Raced => {
+            StatusCode::CONFLICT
+        }
+        NoVote::Expired => StatusCode::GONE,
+        NoVote::Frozen => StatusCode::LOCKED,
+        NoVote::Ineligible(_) => StatusCode::FORBIDDEN,
+    }
+}
+
+async fn result(
+    turn: Turn<'_>,
+    me: &SignedIn,
+    id: &ProposalId,
+    decision: Decision,
+    progress: &Progress,
+) -> Result<Answer> {
+    let Some(file) = turn.app.approvals.proposal(id).await? else { return Ok(Answer::not_found()) };
+    let status = if *progress == Progress::Frozen { StatusCode::LOCKED } else { StatusCode::OK };
+    Ok(Answer::page(status, pages::result(&me.shown(turn), &file, decision, progress)))
+}
+
+/// The review page, with everything read again.
+async fn show(turn: Turn<'_>, me: &SignedIn, file: &ProposalFile) -> Result<Answer> {
+    let proposal = file.proposal();
+    let now = match execute::reread(turn, &proposal.action).await {
+        Ok(Some(charge)) => Reread::Found(Box::new(charge)),
+        Ok(None) => Reread::Gone,
+        Err(error) => {
+            tracing::warn!(failure = failure::chain(error.as_ref()), "a review page could not read Stripe");
+            Reread::Unreadable
+        }
+    };
+    let charge = now.charge();
+    let customer = match charge.and_then(|charge| charge.customer.as_ref()) {
+        Some(id) => turn.app.stripe.customer(id).await.ok().and_then(|answer| found(answer.value)),
+        None => None,
+    };
+    let (frozen, people) = tokio::try_join!(turn.app.approvals.frozen(), turn.app.approvals.people())?;
+    let ballot = Ballot {
+        person: &me.person,
+        identity: &me.session.identity,
+        digest: proposal.digest,
+        decision: Decision::Approve,
+    };
+    let refused = ballot::open_to(turn, file, &ballot).await?.err();
+    // A denial makes nothing happen, so it is offered while everything is stopped, or unreadable.
+    let may_deny = matches!(refused, None | Some(NoVote::Frozen));
+    let may_approve = refused.is_none() && charge.is_some();
+    let digest = proposal.digest.to_string();
+    let id = proposal.action.proposal.as_str();
+    let moved = charge.map(|now| facts::moved(&file.row.value.dossier.facts, now));
+    let name =
+        |id: &PersonId| people.iter().find(|person| person.id == *id).map(|person| person.name.clone());
+    let verdict = turn.app.bundle.may_sign(&me.person, &proposal.action);
+    let review = Review {
+        me: &me.shown(turn),
+        file,
+        now_read: &now,
+        customer: customer.as_ref(),
+        moved: moved.unwrap_or_default(),
+        rules: &verdict.rules,
+        requester: name(&proposal.action.requester).unwrap_or_else(|| "the agent".to_owned()),
+        signed: file
+            .votes
+            .iter()
+            .map(|vote| name(&vote.person).unwrap_or_else(|| vote.person.to_string()))
+            .collect(),
+        may_sign: people
+            .iter()
+            .filter(|person| {
+                notify::may_sign(turn, person, &file.row.value) && !notify::has_voted(file, person)
+            })
+            .map(|person| person.name.clone())
+            .collect(),
+        refused: refused.map(|refused| refused.to_string()),
+        may_approve,
+        may_deny,
+        frozen: frozen.is_some(),
+        csrf: me.csrf(turn, "decide", &[id, &digest]),
+        now: turn.now(),
+    };
+    Ok(Answer::ok(pages::review(&review)))
+}
+
+fn found(read: Read<Customer>) -> Option<Customer> {
+    match read {
+        Read::Found(customer) if !customer.deleted => Some(customer),
+        Read::Found(_) | Read::Gone => None,
+    }
+}

@@ -1,0 +1,58 @@
+//! The pages: no script, one stylesheet, nothing from elsewhere. Everything that somebody else wrote is
+//! escaped, and shown as theirs.
+
+mod asking;
+mod inbox;
+mod review;
+mod small;
+mod text;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+pub(crate) use asking::{Asked, Told, request_form};
+pub(crate) use inbox::inbox;
+pub(crate) use review::{Reread, Review, result, review, vote_refused};
+pub(crate) use small::{
+    failed, not_found, not_registered, not_signed_in, not_yours, provider_unavailable, refused, sign_in,
+    signed_out, stale_form,
+};
+pub(crate) use text::harmless;
+
+/// The stylesheet; the policy of every answer names its hash.
+pub(crate) const STYLE: &str = include_str!("style.css");
+
+/// Who looks at the page.
+#[derive(Debug, Clone)]
+pub(crate) struct Me {
+    pub(crate) name: String,
+    /// The anti-forgery token of the sign-out form.
+    pub(crate) sign_out: String,
+}
+
+/// The frame of every page.
+fn page(title: &str, me: Option<&Me>, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " – Countersign" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    a href="/" { "Countersign" }
+                    @if let Some(me) = me {
+                        span { (harmless(&me.name, 80)) }
+                        form method="post" action="/sign-out" {
+                            input type="hidden" name="csrf" value=(me.sign_out);
+                            button { "Sign out" }
+                        }
+                    }
+                }
+                main { h1 { (title) } (body) }
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The agent's requests, from the approver's own queue.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result};
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::{AccountId, CaseKind, ChargeId, RequestId};
+use runtime::failure;
+use serde::Deserialize;
+use store::RequestRow;
+
+use crate::{
+    execute, notify,
+    propose::{self, Ask, NotProposed, Wish},
+    turn::Turn,
+};
+
+/// A message: the request's id and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    request: RequestId,
+}
+
+/// Takes a batch and names the messages that must come again. A message that fails takes the later
+/// ones of its group with it, which keeps their order.
+pub(crate) async fn take(turn: Turn<'_>, batch: SqsEvent) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    let mut stopped = BTreeSet::new();
+    for message in batch.records {
+        let group = message.attributes.get("MessageGroupId").cloned().unwrap_or_default();
+        if !stopped.contains(&group) {
+            let Err(error) = take_one(turn, &message).await else { continue };
+            let message_id = message.message_id.as_deref().unwrap_or_default();
+            tracing::warn!(message_id, failure = failure::chain(error.as_ref()), "a request waits");
+            turn.metrics.count("messages_failed", 1);
+            stopped.insert(group);
+        }
+        let mut failed = BatchItemFailure::default();
+        failed.item_identifier = message.message_id.unwrap_or_default();
+        response.batch_item_failures.push(failed);
+    }
+    response
+}
+
+async fn take_one(turn: Turn<'_>, message: &SqsMessage) -> Result<()> {
+    let Message { request } = serde_json::from_str(message.body.as_deref().unwrap_or_default())
+        .context("a message is no request")?;
+    turn.metrics.count("requests_received", 1);
+    if turn.app.approvals.refusal(&request).await?.is_some() {
+        return Ok(());
+    }
+    let id = domain::ProposalId::of(&request, 0);
+    // What the row says counts once: as soon as there is a proposal, it is not read again.
+    if turn.app.approvals.proposal(&id).await?.is_none() {
+        let row = turn.app.cases.request(&request).await?.context("the request's row is not there yet")?;
+        let refused = match ask(turn, row) {
+            Ok(ask) => propose::propose(turn, &ask).await?.err(),
+            Err(refused) => Some(refused),
+        };
+        if let Some(refused) = refused {
+            return propose::refuse(turn, &request, &refused).await;
+        }
+    }
+    notify::approvers(turn, &id).await?;
+    execute::advance(turn, &id).await?;
+    Ok(())
+}
+
+/// What a row asks for. It says which charge to look at; what is refunded is what Stripe says there.
+fn ask(turn: Turn<'_>, row: RequestRow) -> Result<Ask, NotProposed> {
+    if row.operation != propose::REFUND || row.case.kind() != CaseKind::Charge {
+        return Err(NotProposed::Unsupported);
+    }
+    // A path of several accounts is nothing that a write could be made in.
+    let account = match (row.origin.account, row.origin.context) {
+        (Some(account), _) => Some(account),
+        (None, Some(context)) => Some(AccountId::parse(context).map_err(|_| NotProposed::OtherAccount)?),
+        (None, None) => None,
+    };
+    Ok(Ask {
+        request: row.id,
+        requester: turn.app.agent.clone(),
+        account,
+        charge: ChargeId::from(row.object),
+        source: row.source,
+        case: Some(row.case),
+        wish: Wish::AsAskedInStripe,
+        note: String::new(),
+    })
+}

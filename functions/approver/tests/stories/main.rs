@@ -1,0 +1,19 @@
+//! The approver against the stand-ins: from a request to one refund, and everything that must not
+//! become one.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "helpers of tests panic as tests do"
+)]
+
+mod abuse;
+mod crashes;
+mod happy;
+mod logs;
+mod pages;
+mod sign_in;
+mod world;

@@ -1,0 +1,149 @@
+use domain::approval::Stage;
+use sandbox::people::{FINANCE_LEAD, FINANCE_SECOND, SUPPORT};
+
+use crate::world::{Answer, Browser, World};
+
+#[tokio::test]
+async fn a_hundred_reads_change_nothing() {
+    let world = World::new().await;
+    let (id, _) = world.proposed(1999).await;
+    let link = world.link_of(FINANCE_LEAD);
+    let before = world.file(&id).await;
+    let mut scanner = Browser::new(&world.app);
+    let mut finance = world.browser(FINANCE_LEAD).await;
+    for _ in 0..50 {
+        let answer = scanner.get(&link).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.cookies.is_empty());
+        for detail in ["19.99", "ch_", "cus_", "Customer", id.as_str()].iter().take(4) {
+            assert!(!answer.body.contains(detail), "{detail}: {}", answer.body);
+        }
+        let head = scanner.send("HEAD", &link, "", |_| {}).await;
+        assert_eq!((head.status, head.body.as_str(), &head.headers), (200, "", &answer.headers));
+        finance.get(&format!("/a/{id}?decision=approve")).await;
+    }
+    assert_eq!(world.file(&id).await, before);
+    assert_eq!(world.writes().len(), 0);
+}
+
+#[tokio::test]
+async fn a_link_leads_its_owner_to_the_page_without_the_token() {
+    let world = World::new().await;
+    let (id, _) = world.proposed(1999).await;
+    let link = world.link_of(FINANCE_LEAD);
+    let answer = world.browser(FINANCE_LEAD).await.get(&link).await;
+    assert_eq!((answer.status, answer.header("location")), (303, format!("/a/{id}").as_str()));
+    let colleague = world.browser(FINANCE_SECOND).await.get(&link).await;
+    assert_eq!(colleague.status, 403);
+    assert!(!colleague.body.contains("19.99"), "{}", colleague.body);
+}
+
+#[tokio::test]
+async fn every_link_that_does_not_hold_gets_the_same_answer() {
+    let world = World::new().await;
+    let (_, _) = world.proposed(1999).await;
+    let (other, _) = world.proposed(2999).await;
+    let link = world.link_of(FINANCE_LEAD);
+    let (path, token) = link.split_once("?t=").unwrap();
+    let first = format!("/a/{}", world.approvals.open_proposals().await.unwrap()[0].id());
+    let foreign = if first == path { format!("/a/{other}") } else { first };
+    let mut answers: Vec<Answer> = Vec::new();
+    let mut browser = Browser::new(&world.app);
+    let half = &token[..token.len() - 1];
+    for url in [
+        format!("{foreign}?t={token}"),
+        format!("{path}?t={half}"),
+        format!("{path}?t={token}A"),
+        format!("{path}?t="),
+        format!("{path}?t={}", token.replacen("v1", "v0", 1)),
+        format!("/a/ap_unknown?t={token}"),
+        "/a/%2e%2e".into(),
+        "/nowhere".into(),
+    ] {
+        let answer = browser.get(&url).await;
+        assert_eq!(answer.status, 404, "{url}");
+        answers.push(answer);
+    }
+    assert_eq!(browser.get(&format!("{link}&t={token}")).await.status, 400, "there twice");
+    world.wait(3600);
+    answers.push(browser.get(&link).await);
+    assert!(answers.iter().all(|answer| answer.body == answers[0].body && answer.status == 404));
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_same_protection() {
+    let world = World::new().await;
+    let (id, _) = world.proposed(1999).await;
+    let here = format!("/a/{id}");
+    let mut browser = world.browser(FINANCE_LEAD).await;
+    let mut answers = vec![
+        browser.get("/").await,
+        browser.get(&here).await,
+        browser.get("/requests/new").await,
+        browser.get("/sign-in").await,
+        browser.get("/sign-in/callback").await,
+        browser.get("/nowhere").await,
+        browser.get("/?a=1&a=2").await,
+        browser.get("/a/x?t=y").await,
+        browser.post(&here, &[]).await,
+        browser.post("/requests", &[]).await,
+        browser.post("/sign-out", &[]).await,
+        browser.decide(&id, "approve").await,
+        Browser::new(&world.app).get("/").await,
+    ];
+    for method in ["PUT", "PATCH", "DELETE", "OPTIONS"] {
+        let answer = browser.send(method, &here, "", |_| {}).await;
+        assert_eq!(answer.status, 405, "{method}");
+        answers.push(answer);
+    }
+    answers.push(browser.send("POST", &here, &"x".repeat(70_000), |_| {}).await);
+    for answer in answers {
+        let policy = answer.header("content-security-policy");
+        for part in ["default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
+        {
+            assert!(policy.contains(part), "{part}: {answer:?}");
+        }
+        assert!(policy.contains("style-src 'sha256-"), "{policy}");
+        assert_eq!(answer.header("x-frame-options"), "DENY");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin");
+        assert!(answer.header("x-robots-tag").contains("noindex"));
+        assert!(answer.header("strict-transport-security").contains("max-age"));
+        for outside in ["<script", "<img", "<link", " src="] {
+            assert!(!answer.body.contains(outside), "{outside}: {}", answer.body);
+        }
+    }
+    assert!(matches!(world.stage(&id).await, Stage::Executed { .. }));
+}
+
+#[tokio::test]
+async fn the_inbox_shows_what_waits_for_whom() {
+    let world = World::new().await;
+    let (id, _) = world.proposed(1999).await;
+    let section = |page: &str, from: &str, to: &str| {
+        let start = page.find(from).unwrap();
+        page[start..start + page[start..].find(to).unwrap()].contains(id.as_str())
+    };
+    let finance = world.browser(FINANCE_LEAD).await.get("/").await.body;
+    assert!(section(&finance, "Waits for you", "Waits for others"), "{finance}");
+    let support = world.browser(SUPPORT).await.get("/").await.body;
+    assert!(section(&support, "Waits for others", "Decided"), "{support}");
+    world.browser(FINANCE_LEAD).await.decide(&id, "deny").await;
+    let after = world.browser(SUPPORT).await.get("/").await.body;
+    assert!(section(&after, "Decided", "Ask for a refund"), "{after}");
+}
+
+#[tokio::test]
+async fn a_message_to_an_approver_holds_ids_and_no_customer() {
+    let world = World::new().await;
+    let (id, charge) = world.proposed(1999).await;
+    for message in world.sandbox.slack.messages() {
+        assert_eq!(message.unfurl_links, Some(false));
+        let text = serde_json::to_string(&message.blocks).unwrap();
+        assert!(text.contains("19.99 USD") && text.contains(&charge), "{text}");
+        assert!(text.contains(&world.file(&id).await.proposal().digest.short()), "{text}");
+        assert!(!text.contains("Customer") && !text.contains("mrkdwn") && !text.contains('@'), "{text}");
+    }
+}
