@@ -13,9 +13,10 @@
     reason = "a story that cannot go on fails"
 )]
 
-pub mod chaos;
 mod browser;
+pub mod chaos;
 mod http;
+mod log;
 mod people;
 mod queue;
 
@@ -34,6 +35,7 @@ use store::{Cases, StepRow};
 
 pub use browser::Browser;
 pub use http::Answer;
+pub use log::captured_log;
 
 /// When stories begin, unless they say otherwise: 2026-09-21T14:13:20Z.
 pub const START: i64 = 1_790_000_000;

@@ -16,7 +16,8 @@ impl World {
             let deadline = tokio::time::Instant::now() + std::time::Duration::from_mins(10);
             let run = processor::handle(&self.processor, event, deadline);
             let Some(response) = chaos::maybe_killed(killed_after(), run).await else { continue };
-            let failed: Vec<_> = response.batch_item_failures.iter().map(|one| one.item_identifier.as_str()).collect();
+            let failed: Vec<_> =
+                response.batch_item_failures.iter().map(|one| one.item_identifier.as_str()).collect();
             self.delete(EVENT_QUEUE, &batch, &failed).await;
         }
     }
@@ -33,10 +34,24 @@ impl World {
         }
     }
 
+    /// Puts the message of a request onto the approver's queue once more.
+    pub async fn request_again(&self, request: &domain::RequestId) {
+        let body = json!({ "request": request }).to_string();
+        let queue = self.queues.send_message().queue_url(self.url(APPROVAL_QUEUE));
+        let id = format!("{request}-{}", self.clock.seconds());
+        queue.message_body(body).message_group_id("again").message_deduplication_id(id).send().await.unwrap();
+    }
+
     /// Puts a message that is no envelope onto the queue of events.
     pub async fn processor_queue_poison(&self, body: &str, group: &str) {
         let queue = self.queues.send_message().queue_url(self.url(EVENT_QUEUE));
-        queue.message_body(body).message_group_id(group).message_deduplication_id(group).send().await.unwrap();
+        queue
+            .message_body(body)
+            .message_group_id(group)
+            .message_deduplication_id(group)
+            .send()
+            .await
+            .unwrap();
     }
 
     /// Messages in the dead-letter queues.
@@ -86,7 +101,13 @@ impl World {
         for message in batch {
             if !failed.contains(&message.message_id().unwrap()) {
                 let receipt = message.receipt_handle().unwrap();
-                self.queues.delete_message().queue_url(self.url(queue)).receipt_handle(receipt).send().await.unwrap();
+                self.queues
+                    .delete_message()
+                    .queue_url(self.url(queue))
+                    .receipt_handle(receipt)
+                    .send()
+                    .await
+                    .unwrap();
             }
         }
     }

@@ -25,8 +25,12 @@ struct End {
 }
 
 async fn end(world: &World) -> End {
-    let mut end =
-        End { cases: BTreeMap::new(), steps: BTreeMap::new(), alerts: BTreeMap::new(), requests: BTreeSet::new() };
+    let mut end = End {
+        cases: BTreeMap::new(),
+        steps: BTreeMap::new(),
+        alerts: BTreeMap::new(),
+        requests: BTreeSet::new(),
+    };
     for event in world.handled_events() {
         let object = event["data"]["object"]["id"].as_str().unwrap();
         let kind = domain::event::case_kind(event["type"].as_str().unwrap()).unwrap();
@@ -176,7 +180,10 @@ async fn events_that_were_never_delivered_are_found_and_worked_on() {
         world.deliver(event).await;
     }
     world.work(|| None).await;
-    let recent: Vec<_> = events.iter().filter(|event| event["created"].as_i64().unwrap() > stories::START - 6 * 3600).collect();
+    let recent: Vec<_> = events
+        .iter()
+        .filter(|event| event["created"].as_i64().unwrap() > stories::START - 6 * 3600)
+        .collect();
     world.wait(600);
     world.sweep_events().await;
     world.work(|| None).await;
@@ -216,7 +223,8 @@ async fn while_the_kill_switch_is_on_cases_are_decided_and_nothing_is_sent() {
     }
     world.work(|| None).await;
     assert!(world.sandbox.slack.messages().is_empty());
-    let failed = world.handled_events().into_iter().find(|event| event["type"] == "charge.dispute.created").unwrap();
+    let failed =
+        world.handled_events().into_iter().find(|event| event["type"] == "charge.dispute.created").unwrap();
     let case = world.case(CaseKind::Dispute, failed["data"]["object"]["id"].as_str().unwrap()).await.unwrap();
     assert_eq!(case.suppressed[0].interlock, domain::plan::Interlock::KillSwitch);
     world.cases().unfreeze().await.unwrap();
@@ -225,6 +233,10 @@ async fn while_the_kill_switch_is_on_cases_are_decided_and_nothing_is_sent() {
         world.sweep_cases().await;
     }
     let case = world.cases().case(&case.key).await.unwrap().unwrap();
-    assert_eq!((case.suppressed.len(), case.steps.len()), (0, 1), "what was held back is done when it comes due");
+    assert_eq!(
+        (case.suppressed.len(), case.steps.len()),
+        (0, 1),
+        "what was held back is done when it comes due"
+    );
     assert!(!world.sandbox.slack.messages().is_empty());
 }

@@ -18,9 +18,13 @@ pub const APPROVAL_QUEUE: &str = "countersign-approvals.fifo";
 pub const DEAD_APPROVAL_QUEUE: &str = "countersign-approvals-dead.fifo";
 /// The application that people sign in to.
 pub const OIDC_CLIENT: &str = "countersign";
+/// The channels that the policy's playbooks name, with their ids.
+pub(crate) const CHANNELS: [(&str, &str); 2] =
+    [("billing-alerts", "C0ALERTS01"), ("billing-risk", "C0RISK0001")];
+
 const DEPLOYMENT: &str = "local";
-/// The secrets' names in the order of [`Keys`](crate::keys::Keys): webhook, Stripe to read and to write, Slack,
-/// sign-in, links, receipts, sessions.
+
+/// The secrets' names: webhook, Stripe to read and to write, Slack, sign-in, links, receipts, sessions.
 pub(crate) const SECRETS: [&str; 8] = [
     "countersign/webhook/default",
     "countersign/stripe/read",
@@ -63,6 +67,7 @@ pub(crate) fn variables(function: Function, urls: &Urls, public_url: &str) -> BT
         ("RECEIPT_KEY_SECRET", receipt.to_owned()),
         ("SESSION_KEYS_SECRET", session.to_owned()),
         ("SLACK_API_BASE", format!("{}/api", urls.slack)),
+        ("SLACK_CHANNELS", CHANNELS.map(|(name, id)| format!("{name}={id}")).join(",")),
         ("SLACK_TOKEN_SECRET", slack.to_owned()),
         ("STRIPE_API_BASE", urls.stripe.clone()),
         ("STRIPE_READ_KEY_SECRET", read.to_owned()),
