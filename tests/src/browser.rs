@@ -101,6 +101,6 @@ impl<'a> Browser<'a> {
 }
 
 /// A form's body.
-pub fn encoded(fields: &[(&str, &str)]) -> String {
+pub(crate) fn encoded(fields: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

@@ -29,7 +29,7 @@ pub async fn maybe_killed<F: Future>(polls: Option<u32>, work: F) -> Option<F::O
     }
 }
 
-/// Numbers that look random and are the same for the same seed (SplitMix64,
+/// Numbers that look random and are the same for the same seed (`SplitMix64`,
 /// <https://doi.org/10.1145/2714064.2660195>).
 #[derive(Debug, Clone)]
 pub struct Dice(pub u64);

@@ -49,7 +49,7 @@ impl Answer {
 }
 
 /// An HTTP API event of payload version 2.0. Bodies come in base64, as the service sends forms.
-pub fn gateway(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Value {
+pub(crate) fn gateway(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Value {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut all = Map::new();
     let mut cookies = Vec::new();

@@ -7,8 +7,10 @@
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::large_futures,
     clippy::missing_panics_doc,
     clippy::panic,
+    clippy::string_slice,
     clippy::unwrap_used,
     reason = "a story that cannot go on fails"
 )]

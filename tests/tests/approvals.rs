@@ -1,5 +1,14 @@
 //! From a request to a refund: one approval makes one effect, whatever happens on the way.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{ProposalId, RequestId, approval::Stage, trail};

@@ -1,5 +1,13 @@
 //! The built binary under an emulated Lambda Runtime API, with a recorded HTTP API event.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
 use sandbox::{
     Clock,
     lambda::RuntimeApi,

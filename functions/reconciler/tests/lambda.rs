@@ -1,5 +1,13 @@
 //! The built binary under an emulated Lambda Runtime API.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
 use runtime::{Env, aws::Aws};
 use sandbox::{
     Clock,

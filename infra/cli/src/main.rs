@@ -1,2 +1,7 @@
-//! Wiring.
-fn main() {}
+//! The operator's command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    countersign::run(std::env::args_os())
+}

@@ -31,8 +31,7 @@ async fn main() -> Result<()> {
         Key::restricted("rk_test_reads", READ_SCOPES.iter().copied()),
         Key::restricted("rk_test_writes", WRITE_SCOPES.iter().copied()),
     ];
-    let stripe =
-        Stripe::open(Options::new("acct_1STANDIN", keys), Shelf::memory()?, Clock::running())?;
+    let stripe = Stripe::open(Options::new("acct_1STANDIN", keys), Shelf::memory()?, Clock::running())?;
     seed::day(&stripe, CUSTOMERS, SEED)?;
     let server = Loopback::serve(port, stripe.router()).await?;
     let told = json!({

@@ -19,7 +19,7 @@ pub use crate::deployment::{
 };
 use crate::{
     Clock, Shelf,
-    deployment::{self, SECRETS},
+    deployment::{self, CHANNELS, SECRETS},
     dynamodb,
     keys::Keys,
     loopback::{Loopback, bind},
@@ -234,8 +234,7 @@ fn account(keys: &Keys) -> stripe::Options {
 /// The seeded workspace with the channels that the policy's playbooks name.
 fn workspace(keys: &Keys) -> Workspace {
     let mut workspace = Workspace::seeded(&keys.slack_token);
-    workspace.channels.push(Channel::new("C0ALERTS01", "billing-alerts"));
-    workspace.channels.push(Channel::new("C0RISK0001", "billing-risk"));
+    workspace.channels.extend(CHANNELS.map(|(name, id)| Channel::new(id, name)));
     workspace
 }
 

@@ -180,12 +180,12 @@ fn interlock(key: &CaseKey, context: &Context, step: &StepKind) -> Option<(Inter
         return Some((Interlock::KillSwitch, "the switch that stops everything is on".into()));
     }
     match (step, &context.subject) {
-        (StepKind::Alert { .. }, _) => None,
         (StepKind::Draft { .. }, _) => recovery_interlock(key, context),
         (StepKind::Request { .. }, Subject::Charge(Read::Found(charge))) if charge.disputed => {
             Some((Interlock::DisputedCharge, "the charge is disputed, so a refund could pay twice".into()))
         }
-        (StepKind::Request { .. }, Subject::Charge(Read::Found(_))) => None,
+        // The team always hears.
+        (StepKind::Alert { .. }, _) | (StepKind::Request { .. }, Subject::Charge(Read::Found(_))) => None,
         (StepKind::Request { .. }, _) => {
             Some((Interlock::MissingContext, "there is no charge to act on".into()))
         }

@@ -1,5 +1,13 @@
 //! Decisions under the starter bundle.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use domain::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
+use aws_sdk_dynamodb::{Client, operation::put_item::PutItemError, types::KeysAndAttributes};
 use domain::{
     Case, CaseKey, CustomerId, EventId, ObjectId, RequestId, RunId, Timestamp, case::CaseState,
     event::Origin, plan::Step, trail,
@@ -294,7 +294,9 @@ impl Cases {
         match sent {
             Ok(_) => Ok(true),
             Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
             {
                 Ok(false)
             }

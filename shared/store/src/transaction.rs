@@ -141,7 +141,7 @@ impl Transaction {
             .set_expression_attribute_values(named(values));
         match check.build() {
             Ok(check) => {
-                self.writes.push((what, TransactWriteItem::builder().condition_check(check).build()))
+                self.writes.push((what, TransactWriteItem::builder().condition_check(check).build()));
             }
             Err(error) => self.unbuilt = Some(StoreError::table("a transaction", &error)),
         }

@@ -1,5 +1,13 @@
 //! Claims, turns and steps against real conditional writes.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
 use domain::{
     Case, CaseKey, CaseKind, CustomerId, Envelope, EventId, ObjectId, RequestId, RunId, Timestamp,
     case::CaseState,

@@ -1,5 +1,5 @@
 //! Stripe, as far as Countersign reads it: the signature of a delivery, the envelope of an event,
-//! and a client that can only `GET`.
+//! a client that can only `GET`, and a probe that tells what a key may do.
 //!
 //! ```
 //! # use domain::Timestamp;
@@ -22,6 +22,11 @@
 //! - **The v2 API**: a thin event is followed to the v1 object that it names. A thin event about a v2
 //!   object is passed on as it is and no case claims it.
 //! - **Search**: it lags behind by seconds to minutes; lists do not.
+//! - **Files**: evidence names files that somebody uploaded in the Dashboard.
+//! - **Connect's own objects**: an event of a connected account is read in that account's name, and that
+//!   is all.
+//! - **Permissions beyond those that [`probe`] asks about**: it knows what we use and what would hurt
+//!   most, not all that a key can be given.
 //! - **Azure Event Grid**: only webhooks and Amazon EventBridge bring events in.
 //! - **`charge.invoice`** of versions before 2025-03-31.basil: [`Client::invoice_payments`] answers the
 //!   same question for every version that the pinned one can read.

@@ -114,6 +114,35 @@ fn the_bus_brings_the_same_envelopes_from_its_own_source_only() {
 }
 
 #[test]
+fn every_sample_is_judged() {
+    let text = include_str!("../../../tests/fixtures/stripe/event_envelopes.json");
+    let all: Value = serde_json::from_str(text).unwrap();
+    let judge = |one: &Value| match webhook(&one["value"]) {
+        Ok(envelope) => (one["name"].as_str().unwrap().to_owned(), envelope.kind),
+        Err(refused) => (one["name"].as_str().unwrap().to_owned(), refused.reason().to_owned()),
+    };
+    let judged: Vec<_> = all["envelopes"].as_array().unwrap().iter().map(judge).collect();
+    let expected = [
+        ("webhook_snapshot", "invoice.payment_failed"),
+        ("webhook_snapshot_updated_with_previous_attributes", "customer.subscription.updated"),
+        ("webhook_snapshot_connect_account", "invoice.payment_failed"),
+        ("webhook_snapshot_org_context", "invoice.payment_failed"),
+        ("webhook_thin_v1_resource", "charge.dispute.created"),
+        ("webhook_thin_ping", "v2.core.event_destination.ping"),
+        // A bus wraps events; a webhook brings them bare.
+        ("eventbridge_snapshot", "not_an_event"),
+        ("eventbridge_thin", "not_an_event"),
+        // Here `data` is the event itself, or a list: not what an event has under that name.
+        ("eventgrid_snapshot", "not_json"),
+        ("eventgrid_thin", "not_json"),
+        ("bad_unknown_envelope", "not_an_event"),
+        ("bad_detail_without_object", "not_an_event"),
+        ("bad_object_list", "not_json"),
+    ];
+    assert_eq!(judged, expected.map(|(name, verdict)| (name.to_owned(), verdict.to_owned())));
+}
+
+#[test]
 fn what_is_no_event_is_told_apart() {
     let cases: [(Value, NotAnEnvelope); 12] = [
         (sample("bad_unknown_envelope"), NotAnEnvelope::NotAnEvent),
@@ -157,6 +186,7 @@ fn what_is_not_even_json_says_where_and_not_what() {
 fn every_conforming_event_is_an_envelope_or_says_why_not() {
     let lines = include_str!("../../../tests/fixtures/stripe/conforming_objects.jsonl");
     let (mut events, mut read) = (0, 0);
+    let (mut thin, mut followed) = (0, 0);
     for line in lines.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         if line["schema"] == "event" {
@@ -171,6 +201,25 @@ fn every_conforming_event_is_an_envelope_or_says_why_not() {
                 Err(refused) => assert_eq!(refused, NotAnEnvelope::NoObjectId, "{line}"),
             }
         }
+        if line["schema"] == "v2_event_notification" {
+            thin += 1;
+            let mut event = line["value"].clone();
+            // The schema allows any text here; Stripe writes a time, a type and a path.
+            for (field, text) in [("created", "2026-09-21T14:13:20Z"), ("type", "v1.invoice.paid")] {
+                event[field] = text.into();
+            }
+            event["context"] = Value::Null;
+            match (webhook(&event), event["related_object"]["id"].as_str()) {
+                (Ok(envelope), Some(id)) => {
+                    assert_eq!((envelope.kind.as_str(), envelope.object.as_str()), ("invoice.paid", id));
+                    followed += 1;
+                }
+                (refused, about) => {
+                    assert_eq!((refused, about), (Err(NotAnEnvelope::NoRelatedObject), None), "{event}");
+                }
+            }
+        }
     }
     assert!(events > 20 && read > 0, "{read} of {events}");
+    assert!(thin > 10 && followed > 0, "{followed} of {thin}");
 }

@@ -74,7 +74,8 @@ async fn what_is_asked_can_do_nothing() {
     assert_eq!(body("/v1/refunds"), "charge=ch_countersign_asks_only&amount=0");
     assert_eq!(body("/v1/disputes"), "submit=false");
     assert_eq!(body("/v1/credit_notes"), "invoice=in_countersign_asks_only");
-    for path in ["/v1/invoices", "/v1/subscriptions", "/v1/customers", "/v1/payouts", "/v1/webhook_endpoints"] {
+    for path in ["/v1/invoices", "/v1/subscriptions", "/v1/customers", "/v1/payouts", "/v1/webhook_endpoints"]
+    {
         assert_eq!(body(path), "", "{path}");
     }
 }

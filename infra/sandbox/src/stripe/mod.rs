@@ -11,6 +11,7 @@
 //! - Connect (one account for each stand-in; its parameters of refunds change nothing), live mode,
 //!   test clocks, files, Checkout, the customer portal, quotes, schedules, trials, coupons, taxes,
 //!   metered and tiered prices, payment methods other than test cards by name;
+//! - payouts and transfers: the account has none, and every id is missing;
 //! - creating invoices, invoice items or payment intents by request, several items or quantities on a
 //!   subscription, prorations, resumption invoices, partial payments;
 //! - real rate limits (they are faults on demand), the read quota, keys limited to addresses;

@@ -130,8 +130,7 @@ fn route(shape: &str) -> Option<Route> {
         "POST /v1/payment_methods/{}/attach" => ("payment_method", Do(methods::attach_call, &["customer"])),
         "POST /v1/payment_methods/{}/detach" => ("payment_method", Do(methods::detach, &[])),
 
-        "GET /v1/payouts/{}" => ("payout", Absent("payout")),
-        "POST /v1/payouts/{}" => ("payout", Absent("payout")),
+        "GET /v1/payouts/{}" | "POST /v1/payouts/{}" => ("payout", Absent("payout")),
 
         "GET /v1/prices" => ("plan", List("price", &[("currency", "currency"), ("product", "product")])),
         "POST /v1/prices" => ("plan", Do(prices::create_price, &["currency", "metadata", "nickname", "product", "recurring", "unit_amount"])),
@@ -157,8 +156,7 @@ fn route(shape: &str) -> Option<Route> {
         "POST /v1/subscriptions/{}/pause" => ("subscription", Do(pauses::pause, &["bill_for", "invoicing_behavior", "type"])),
         "POST /v1/subscriptions/{}/resume" => ("subscription", Do(pauses::resume, &["billing_cycle_anchor", "payment_behavior", "proration_behavior", "proration_date"])),
 
-        "GET /v1/transfers/{}" => ("transfer", Absent("transfer")),
-        "POST /v1/transfers/{}" => ("transfer", Absent("transfer")),
+        "GET /v1/transfers/{}" | "POST /v1/transfers/{}" => ("transfer", Absent("transfer")),
 
         "GET /v1/webhook_endpoints" => ("webhook", List("webhook_endpoint", &[])),
         "POST /v1/webhook_endpoints" => ("webhook", Do(endpoints::create_call, endpoints::PARAMS)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::stripe::Stripe;
+use sandbox::stripe::{Fault, Stripe};
 use serde_json::{Value, json};
 
 use crate::{
@@ -46,6 +46,35 @@ async fn errors_are_as_recorded() {
     bench.stripe.card_becomes(&poor.method, "pm_card_visa_chargeDeclinedInsufficientFunds").unwrap();
     let invoice = id(&bench.stripe.renew(&poor.subscription).unwrap().unwrap());
     assert_like("card_declined", &bench.post(&format!("/v1/invoices/{invoice}/pay"), "").await);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_on_demand_is_as_recorded() {
+    let bench = Bench::new().await;
+    let made = bench.with_invoice();
+    let form = format!("charge={}&amount=500", made.charge);
+    let on = "POST /v1/refunds";
+    bench.stripe.fault(Fault::RateLimited("global-rate"), on, 1);
+    let limited = bench.post("/v1/refunds", &form).await;
+    assert_like("rate_limited", &limited);
+    assert_eq!(limited.header("stripe-rate-limited-reason"), Some("global-rate"));
+    bench.stripe.fault(Fault::LockTimeout, on, 1);
+    let locked = bench.post("/v1/refunds", &form).await;
+    assert_like("lock_timeout", &locked);
+    bench.stripe.fault(Fault::ServerError { commits: false }, on, 1);
+    let failed = bench.post_as("k0", "/v1/refunds", &form).await;
+    assert_like("api_error_500", &failed);
+    bench.stripe.fault(Fault::CommitLate, on, 1);
+    assert!(bench.form("/v1/refunds", &form).header("idempotency-key", "k1").send().await.is_err());
+    let in_use = bench.post_as("k1", "/v1/refunds", &form).await;
+    assert_like("idempotency_key_in_use", &in_use);
+    let word = |answer: &Answer| answer.header("stripe-should-retry").map(str::to_owned);
+    assert_eq!([&locked, &failed, &in_use].map(word), ["true", "false", "true"].map(|it| Some(it.into())));
+
+    bench.stripe.card_becomes(&made.method, "pm_card_authenticationRequired").unwrap();
+    let invoice = id(&bench.stripe.renew(&made.subscription).unwrap().unwrap());
+    let declined = bench.post(&format!("/v1/invoices/{invoice}/pay"), "").await;
+    assert_like("authentication_required_off_session", &declined);
 }
 
 #[tokio::test]

@@ -221,7 +221,7 @@ mod tests {
             format!("{TOKEN}="),
             format!("{TOKEN}A"),
             format!("{TOKEN}."),
-            TOKEN[..TOKEN.len() - 1].to_owned(),
+            TOKEN.split_at(TOKEN.len() - 1).0.to_owned(),
             TOKEN.replacen("v1", "v0", 1),
             TOKEN.replacen("v1", "none", 1),
             format!("{head}."),

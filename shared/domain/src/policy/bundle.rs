@@ -95,7 +95,7 @@ impl Bundle {
 
         let mut rules = PolicySet::new();
         let mut ids = BTreeSet::new();
-        for (name, source) in files.iter().filter(|(name, _)| name.ends_with(".cedar")) {
+        for (name, source) in files.iter().filter(|(name, _)| name.strip_suffix(".cedar").is_some()) {
             let parsed: PolicySet = source.parse().map_err(|error| wrong(name, format!("{error}")))?;
             if parsed.templates().next().is_some() {
                 return Err(wrong(name, "a rule with slots is not used here; write it out".into()));

@@ -83,6 +83,7 @@ mod tests {
         .unwrap()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "an amount is optional where it is asked for")]
     fn money(amount: i64, currency: &str) -> Option<Money> {
         Some(Money::new(amount, Currency::parse(currency).unwrap()))
     }

@@ -143,7 +143,8 @@ mod tests {
     fn every_question_but_the_one_about_the_account_names_an_object_that_cannot_exist() {
         for ask in READS.iter().chain(WRITES).skip(1) {
             let parameters = ask.parameters();
-            let mut named = ask.path.iter().copied().chain(parameters.iter().map(|(_, value)| value.as_str()));
+            let mut named =
+                ask.path.iter().copied().chain(parameters.iter().map(|(_, value)| value.as_str()));
             assert!(named.any(|text| text.ends_with("_countersign_asks_only")), "{}", ask.resource);
         }
         assert_eq!((READS[0].path, READS[0].access()), (&["account"][..], Access::Read));

@@ -1,0 +1,157 @@
+//! The arguments.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+
+use crate::End;
+
+/// Countersign on this machine. Without a command it runs `local`.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    local: LocalOptions,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole pipeline on this machine, with stand-ins for every service
+    Local(LocalOptions),
+    /// Webhook deliveries
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
+    /// The trail of decisions
+    #[command(subcommand)]
+    Trail(TrailCommand),
+}
+
+/// How the pipeline runs on this machine.
+#[derive(Debug, Clone, Args)]
+pub struct LocalOptions {
+    /// Port of the HTTP API and the console on 127.0.0.1; 0 takes any free one
+    #[arg(long, value_name = "N", default_value_t = 8400)]
+    pub port: u16,
+    /// Folder that keeps all state; without it the state ends with the process
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print one line of JSON when ready, and nothing else, to standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Start without the seeded day of billing
+    #[arg(long)]
+    pub no_seed: bool,
+    /// Folder with the policy bundle; by default the one of this repository
+    #[arg(long, value_name = "DIR")]
+    pub policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Check the signature of the delivery on standard input: exit 0 accepted, 1 refused, 2 bad usage
+    Verify(VerifyDelivery),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerifyDelivery {
+    /// Value of the header `Stripe-Signature`
+    #[arg(long, value_name = "H", allow_hyphen_values = true)]
+    pub(crate) header: OsString,
+    /// Signing secret of the endpoint; twice while it is being rolled
+    #[arg(long = "secret", value_name = "S", required = true, allow_hyphen_values = true)]
+    pub(crate) secrets: Vec<String>,
+    /// The time in seconds since 1970; by default now
+    #[arg(long, value_name = "UNIX", allow_negative_numbers = true)]
+    pub(crate) now: Option<i64>,
+    /// How old a signature may be, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = stripe::signature::TOLERANCE,
+          value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) tolerance: i64,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum TrailCommand {
+    /// Check every hash chain: exit 0 if all hold, 1 with the first bad entry, 2 if there is nothing to
+    /// read
+    Verify(VerifyTrail),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerifyTrail {
+    /// A running `countersign local`
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8400", conflicts_with = "file")]
+    pub(crate) api: String,
+    /// A file as served at `/_console/trail`
+    #[arg(long, value_name = "F")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Reads the arguments; help and mistakes are an end of their own.
+    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, End> {
+        Self::try_parse_from(arguments).map_err(|error| {
+            let text = error.render().to_string();
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => End::good(text),
+                ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                    End::usage("a command is missing; see --help")
+                }
+                // The first paragraph says what is wrong; the rest is the usage.
+                _ => {
+                    let wrong = text.split("\n\n").next().unwrap_or_default();
+                    End::usage(format!("{}; see --help", wrong.trim_start_matches("error: ").trim()))
+                }
+            }
+        })
+    }
+
+    /// The command that is meant.
+    pub(crate) fn command(self) -> Command {
+        self.command.unwrap_or(Command::Local(self.local))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, End> {
+        let words = ["countersign"].into_iter().chain(line.split_whitespace());
+        Arguments::read(words.map(OsString::from)).map(Arguments::command)
+    }
+
+    #[test]
+    fn no_command_means_local() {
+        for line in ["--port 0 --json", "local --port 0 --json"] {
+            let Ok(Command::Local(options)) = read(line) else { panic!("{line}") };
+            assert!(options.port == 0 && options.json && !options.no_seed, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_in_one_line_with_code_2() {
+        for line in [
+            "--prot 1",
+            "local --port 70000",
+            "local extra",
+            "nothing",
+            "webhook",
+            "webhook verify --header t=1",
+            "webhook verify --header t=1 --secret a --tolerance -1",
+            "trail verify --api http://localhost:1 --file f",
+        ] {
+            let end = read(line).unwrap_err();
+            assert_eq!(end.code, 2, "{line}");
+            assert_eq!(end.error.lines().count(), 1, "{line}: {}", end.error);
+            assert!(end.error.starts_with("error: ") && !end.error.contains("error: error"), "{}", end.error);
+        }
+    }
+
+    #[test]
+    fn help_is_no_mistake() {
+        let end = read("local --help").unwrap_err();
+        assert!(end.code == 0 && end.out.contains("--data"), "{end:?}");
+    }
+}

@@ -1,0 +1,28 @@
+// Fetches the page again and swaps the sections that changed. The server has escaped all text.
+const live = document.getElementById("live");
+const places = () => document.querySelectorAll("main section");
+
+async function refresh() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch("/_console", { cache: "no-store" });
+    if (!answer.ok) throw new Error(String(answer.status));
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const old of places()) {
+      const fresh = page.getElementById(old.id);
+      if (!fresh || old.isEqualNode(fresh)) continue;
+      const list = old.querySelector("ul");
+      const top = list ? list.scrollTop : 0;
+      old.replaceWith(document.adoptNode(fresh));
+      const renewed = fresh.querySelector("ul");
+      if (renewed) renewed.scrollTop = top;
+    }
+    live.textContent = "live";
+    live.className = "";
+  } catch {
+    live.textContent = "stopped";
+    live.className = "stopped";
+  }
+}
+
+setInterval(refresh, 2000);

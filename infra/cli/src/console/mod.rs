@@ -1,0 +1,114 @@
+//! The console: one page for developers that shows the pipeline at work. It is no part of the functions
+//! and is served on this machine only.
+
+mod board;
+mod page;
+mod trail;
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use aws_sdk_dynamodb::Client;
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{Html, IntoResponse as _, Response},
+    routing::get,
+};
+use http::{HeaderValue, StatusCode, header};
+use runtime::Clock;
+use sandbox::{
+    Sandbox,
+    world::{APPROVALS_TABLE, CASES_TABLE},
+};
+use store::{Everything, StoreError, everything};
+use tokio::sync::Mutex;
+
+use board::Board;
+
+/// Nothing from elsewhere, and no script but the one of this page.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+struct Console {
+    sandbox: Arc<Sandbox>,
+    tables: Client,
+    url: String,
+    clock: Clock,
+    /// The last look and when it was, so that several open pages cost one read in a second.
+    seen: Mutex<Option<(i64, Arc<Everything>)>>,
+}
+
+/// The page, its data as JSON, and the trail for `countersign trail verify`.
+pub fn router(sandbox: Arc<Sandbox>, tables: Client, url: String, clock: Clock) -> Router {
+    let console = Console { sandbox, tables, url, clock, seen: Mutex::default() };
+    Router::new()
+        .route("/", get(show))
+        .route("/data", get(data))
+        .route("/trail", get(export))
+        .route("/console.css", get(|| async { asset("text/css", include_str!("console.css")) }))
+        .route("/console.js", get(|| async { asset("text/javascript", include_str!("console.js")) }))
+        .with_state(Arc::new(console))
+}
+
+impl Console {
+    async fn look(&self) -> Result<Arc<Everything>, StoreError> {
+        let now = (self.clock)().seconds();
+        let mut seen = self.seen.lock().await;
+        if let Some((at, all)) = &*seen
+            && *at == now
+        {
+            return Ok(Arc::clone(all));
+        }
+        let all = Arc::new(self.read().await?);
+        *seen = Some((now, Arc::clone(&all)));
+        Ok(all)
+    }
+
+    async fn read(&self) -> Result<Everything, StoreError> {
+        everything(&self.tables, [CASES_TABLE, APPROVALS_TABLE]).await
+    }
+
+    async fn board(&self) -> Result<Board, StoreError> {
+        let all = self.look().await?;
+        Ok(Board::of(&self.sandbox, &all, &self.url, (self.clock)()))
+    }
+}
+
+async fn show(State(console): State<Arc<Console>>) -> Response {
+    match console.board().await {
+        Ok(board) => {
+            let mut response = Html(page::whole(&board).into_string()).into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            response
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+async fn data(State(console): State<Arc<Console>>) -> Response {
+    match console.board().await {
+        Ok(board) => ([(header::CACHE_CONTROL, "no-store")], Json(board)).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn export(State(console): State<Arc<Console>>) -> Response {
+    match trail::export(&console).await {
+        Ok(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &StoreError) -> Response {
+    tracing::warn!(error = %error, "the console cannot read the tables");
+    (StatusCode::SERVICE_UNAVAILABLE, "the tables do not answer; try again\n").into_response()
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text).into_response()
+}

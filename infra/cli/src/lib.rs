@@ -1,0 +1,78 @@
+//! The operator's command line, `countersign`, and the pipeline that it runs on one machine.
+
+mod args;
+pub mod console;
+pub mod local;
+mod trail;
+mod webhook;
+
+use std::{ffi::OsString, io::Write as _, process::ExitCode};
+
+use args::{Arguments, Command, TrailCommand, WebhookCommand};
+use runtime::{Env, system_clock};
+
+/// Runs the command that the arguments name; without one, `local`.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::read(arguments) {
+        Ok(arguments) => arguments,
+        Err(end) => return end.say(),
+    };
+    let env = Env::of_process();
+    let ended = match arguments.command() {
+        Command::Local(options) => local::run(&options, &env),
+        Command::Webhook(WebhookCommand::Verify(options)) => {
+            webhook::verify(&options, std::io::stdin(), (system_clock())())
+        }
+        Command::Trail(TrailCommand::Verify(options)) => Ok(trail::verify(&options)),
+    };
+    match ended {
+        Ok(said) => said.say(),
+        Err(error) => End::failure(&error).say(),
+    }
+}
+
+/// How a command ends: what it says last and its exit code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    code: u8,
+    out: String,
+    error: String,
+}
+
+impl End {
+    /// 0, with a line for standard output.
+    pub(crate) fn good(line: impl Into<String>) -> Self {
+        Self { code: 0, out: line.into(), error: String::new() }
+    }
+
+    /// 1: the answer is no. It is what was asked for, so it goes to standard output.
+    pub(crate) fn no(line: impl Into<String>) -> Self {
+        Self { code: 1, out: line.into(), error: String::new() }
+    }
+
+    /// 1: something went wrong, told in one line with its causes.
+    pub(crate) fn failure(error: &anyhow::Error) -> Self {
+        Self { code: 1, out: String::new(), error: one_line(&format!("error: {error:#}")) }
+    }
+
+    /// 2: it was not asked for in the right way.
+    pub(crate) fn usage(why: impl Into<String>) -> Self {
+        let why: String = why.into();
+        Self { code: 2, out: String::new(), error: one_line(&format!("error: {why}")) }
+    }
+
+    fn say(self) -> ExitCode {
+        // A closed pipe is the reader's choice.
+        if !self.out.is_empty() {
+            let _ = writeln!(std::io::stdout(), "{}", self.out.trim_end());
+        }
+        if !self.error.is_empty() {
+            let _ = writeln!(std::io::stderr(), "{}", self.error);
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,15 @@
+//! The built binary, from outside: arguments, output, exit codes, and the pipeline that it runs.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers outside of `#[test]` functions are tests, too"
+)]
+
+mod approval;
+mod local;
+mod support;
+mod trail;
+mod usage;
+mod webhook;
