@@ -45,7 +45,12 @@ impl<'a> Browser<'a> {
         let cookies = cookies.join("; ");
         let mut headers = vec![("cookie", cookies.as_str())];
         if method == "POST" {
-            headers.extend([("content-type", "application/x-www-form-urlencoded"), ("origin", PUBLIC_URL)]);
+            // So a browser sends the forms of a page that asks for no referrer.
+            headers.extend([
+                ("content-type", "application/x-www-form-urlencoded"),
+                ("origin", "null"),
+                ("sec-fetch-site", "same-origin"),
+            ]);
         }
         headers.retain(|(_, value)| !value.is_empty());
         let mut event = gateway(method, url, &headers, form.as_bytes());

@@ -224,8 +224,7 @@ fn account(keys: &Keys) -> stripe::Options {
         "acct_1SANDBOX",
         vec![
             Key::secret(&keys.stripe_secret_key),
-            // The approver asks once which account its key belongs to.
-            Key::restricted(&keys.stripe_read_key, READ_SCOPES.iter().copied().chain(["rak_account_read"])),
+            Key::restricted(&keys.stripe_read_key, READ_SCOPES.iter().copied()),
             Key::restricted(&keys.stripe_write_key, WRITE_SCOPES.iter().copied()),
         ],
     )

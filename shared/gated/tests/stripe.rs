@@ -281,7 +281,7 @@ async fn what_cannot_be_sent_as_signed_is_not_sent() {
         action(Operation::CreditNote { invoice: invoice(), amount, to_balance, reason, memo, email })
     };
     let many = (0..49).map(|n| (format!("k{n}"), "v".to_owned())).collect();
-    let elsewhere = SubscriptionId::parse("..").unwrap();
+    assert!(SubscriptionId::parse("..").is_err(), "another place in the path is no id");
     let on_void = Operation::VoidInvoice { invoice: invoice(), amount: usd(1) };
     let cases = [
         (with("approval_id", "ap_2"), NotDone::Metadata),
@@ -295,7 +295,6 @@ async fn what_cannot_be_sent_as_signed_is_not_sent() {
         (amount(-1), NotDone::BadParameter),
         (credit(501), NotDone::BadParameter),
         (credit(-1), NotDone::BadParameter),
-        (action(Operation::CancelAtPeriodEnd { subscription: elsewhere }), NotDone::BadParameter),
     ];
     for (action, expected) in cases {
         let (requests, outcome) = execute(&action, ok(json!({ "id": "x" }))).await;

@@ -2,8 +2,8 @@
 //!
 //! Stripe looks at a key's permissions before it looks for the object, and a 403 names the permission
 //! that is missing. So every question here is asked about an object that cannot exist: a 404 means that
-//! the key has the permission. Nothing can come of a question ([`asks`] says why for each), but each
-//! leaves a failed request in the Dashboard's log.
+//! the key has the permission. Nothing can come of a question: besides, each write is one that would
+//! change nothing if the object were there. Each leaves a failed request in the Dashboard's log.
 //!
 //! For `countersign doctor` and for a daily sweep, not for a cold start: it takes some thirty requests.
 //! The questions are a closed table. There is no way to put another one, and [`Client`](crate::Client)

@@ -85,10 +85,14 @@ impl Request {
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Refused::NotAForm);
         }
-        // A browser says where a form comes from; who says nothing is refused, too.
+        // A browser says where a form comes from; who says nothing is refused, too. Under our
+        // `Referrer-Policy: no-referrer` it gives `null` as the origin of our own forms
+        // (<https://fetch.spec.whatwg.org/#append-a-request-origin-header>), and then only the header
+        // that no page can set tells them from those of others.
+        let same_origin = || self.header("sec-fetch-site") == Some("same-origin");
         let own = match self.header("origin") {
+            None | Some("null") => same_origin(),
             Some(from) => from == origin,
-            None => self.header("sec-fetch-site") == Some("same-origin"),
         };
         if !own || self.headers.get_all("origin").iter().count() > 1 {
             return Err(Refused::OtherSite);
@@ -188,6 +192,19 @@ mod tests {
         assert_eq!(form(silent(Some("cross-site"))), Err(Refused::OtherSite));
         assert_eq!(form(silent(Some("same-site"))), Err(Refused::OtherSite));
         assert!(form(silent(Some("same-origin"))).is_ok());
+        let hidden = |site: &'static str| {
+            move |event: &mut Value| {
+                event["headers"]["origin"] = "null".into();
+                event["headers"]["sec-fetch-site"] = site.into();
+            }
+        };
+        assert!(form(hidden("same-origin")).is_ok(), "our own form, as a browser sends it");
+        assert_eq!(form(hidden("cross-site")), Err(Refused::OtherSite));
+        let lying = |event: &mut Value| {
+            event["headers"]["origin"] = "https://evil.example.test".into();
+            event["headers"]["sec-fetch-site"] = "same-origin".into();
+        };
+        assert_eq!(form(lying), Err(Refused::OtherSite));
     }
 
     #[test]
