@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use domain::PersonId;
 
 use crate::End;
 
@@ -26,6 +27,9 @@ pub(crate) enum Command {
     /// The trail of decisions
     #[command(subcommand)]
     Trail(TrailCommand),
+    /// The people who may sign; AWS credentials and region come from the environment
+    #[command(subcommand)]
+    Person(PersonCommand),
 }
 
 /// How the pipeline runs on this machine.
@@ -86,6 +90,46 @@ pub(crate) struct VerifyTrail {
     /// A file as served at `/_console/trail`
     #[arg(long, value_name = "F")]
     pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// Put a person into the registry, or change them
+    Put(Registered),
+    /// Take their right to sign in and to sign
+    Deactivate(Absent),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Registered {
+    /// The table of approvals
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: String,
+    /// The person's id, for the trail: letters, digits, `_`, `-`
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: PersonId,
+    /// The name that other signers see
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// The provider's organisation: a Slack workspace's id (T…), or the issuer
+    #[arg(long, value_name = "TEAM")]
+    pub(crate) team: String,
+    /// The person there: a Slack user's id (U…), or the subject
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: String,
+    /// What the policy knows them as, such as `finance`; may be given several times
+    #[arg(long = "group", value_name = "GROUP", required = true)]
+    pub(crate) groups: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Absent {
+    /// The table of approvals
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: String,
+    /// The person's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: PersonId,
 }
 
 impl Arguments {

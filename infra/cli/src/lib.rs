@@ -3,12 +3,13 @@
 mod args;
 pub mod console;
 pub mod local;
+mod person;
 mod trail;
 mod webhook;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
-use args::{Arguments, Command, TrailCommand, WebhookCommand};
+use args::{Arguments, Command, PersonCommand, TrailCommand, WebhookCommand};
 use runtime::{Env, system_clock};
 
 /// Runs the command that the arguments name; without one, `local`.
@@ -24,6 +25,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             webhook::verify(&options, std::io::stdin(), (system_clock())())
         }
         Command::Trail(TrailCommand::Verify(options)) => Ok(trail::verify(&options)),
+        Command::Person(PersonCommand::Put(person)) => person::put(person, &env),
+        Command::Person(PersonCommand::Deactivate(person)) => person::deactivate(&person, &env),
     };
     match ended {
         Ok(said) => said.say(),

@@ -9,6 +9,7 @@
 
 mod approval;
 mod local;
+mod person;
 mod support;
 mod trail;
 mod usage;
