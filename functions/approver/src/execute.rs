@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use domain::{
     ProposalId, Timestamp,
-    approval::{Action, Grant, Identity, IllegalMove, Ineligible, Move, NoGrant, Person, Receipt, Stage},
+    approval::{
+        Action, Attempt, Grant, Identity, IllegalMove, Ineligible, Move, NoGrant, Person, Receipt, Stage,
+    },
     snapshot::Charge,
 };
 use gated::stripe::{NotDone, Outcome};
@@ -173,6 +175,9 @@ const fn word(obstacle: &NotDone) -> &'static str {
     }
 }
 
+/// How a reason ends that no machine will get any further with.
+pub(crate) const PEOPLE_LOOK: &str = "somebody has to look in Stripe";
+
 /// Records that nobody knows whether Stripe did it.
 pub(crate) async fn lose_sight(
     turn: Turn<'_>,
@@ -180,6 +185,7 @@ pub(crate) async fn lose_sight(
     why: &str,
     stripe_request: Option<&str>,
 ) -> Result<Progress> {
+    turn.metrics.count("executions_unknown", 1);
     let body = json!({ "why": why, "stripe_request": stripe_request });
     step(turn, row, Move::LoseSight { why: why.to_owned() }, "unknown", &body).await
 }
@@ -194,7 +200,13 @@ pub(crate) async fn step(
 ) -> Result<Progress> {
     let now = turn.now();
     let proposal = &row.value.proposal;
-    let known = matches!(&proposal.stage, Stage::Executing(attempt) if attempt.unknown.is_some());
+    // Said once and not at each look, unless now it is people who have to look.
+    let known = match (&proposal.stage, &next) {
+        (Stage::Executing(Attempt { unknown: Some(before), .. }), Move::LoseSight { why }) => {
+            before == why || !why.ends_with(PEOPLE_LOOK)
+        }
+        _ => false,
+    };
     let stage = proposal.after(next)?;
     let entry = entry(proposal, event, now, body);
     let after = match turn.app.approvals.transition(row, stage, &entry, now).await {
@@ -204,8 +216,7 @@ pub(crate) async fn step(
         Err(error) => return Err(error.into()),
     };
     turn.decided(&after.value, event);
-    // Said once, not at each look.
-    if !(known && event == "unknown") {
+    if !known {
         notify::outcome(turn, &after.value).await;
     }
     Ok(Progress::At(after.value.proposal.stage))
@@ -283,7 +294,9 @@ pub(crate) async fn recount(
     file: &ProposalFile,
 ) -> Result<Result<Grant, NotGranted>, StoreError> {
     let action = &file.proposal().action;
-    let amount = action.operation.amount();
+    // The facts are bound by the snapshot that was signed; others count as the stricter case.
+    let facts = Some(&file.row.value.dossier.facts).filter(|facts| facts.digest() == action.snapshot);
+    let amount = facts.and_then(|facts| action.operation.amount().map(|amount| facts.refunded_with(amount)));
     let rule = turn.app.bundle.approval(action.operation.name()).filter(|rule| rule.allows(amount));
     let Some(rule) = rule else { return Ok(Err(NotGranted::NoRule)) };
     let receipts = file.receipts();

@@ -22,19 +22,32 @@ pub(crate) async fn approvers(turn: Turn<'_>, id: &ProposalId) -> Result<()> {
     }
     let people = app.approvals.people().await?;
     let eligible: Vec<&Person> = people.iter().filter(|person| may_sign(turn, person, row)).collect();
-    if eligible.is_empty() {
-        tracing::warn!(proposal = id.as_str(), "nobody of the registry may sign a proposal");
+    if eligible.len() < usize::from(row.proposal.action.need) {
+        tracing::warn!(proposal = id.as_str(), "too few people of the registry may sign a proposal");
         turn.metrics.count("proposals_without_approver", 1);
-        note(turn, row, "A proposal waits, and nobody of the registry may sign it").await;
+        note(turn, row, "A proposal waits, and too few people of the registry may sign it").await;
     }
     let asked_by = people
         .iter()
         .find(|person| person.id == row.proposal.action.requester)
         .map_or("the agent", |person| person.name.as_str());
+    let (mut reached, mut failed) = (0, None);
     for person in eligible {
         let Some(identity) = chat_identity(person) else { continue };
-        tell(turn, row, identity, asked_by).await?;
+        // One account that cannot be written to must not keep the others from hearing.
+        match tell(turn, row, identity, asked_by).await {
+            Ok(()) => reached += 1,
+            Err(error) => failed = Some(error),
+        }
         turn.checkpoint("told")?;
+    }
+    if let Some(error) = failed {
+        turn.metrics.count("approvers_not_told", 1);
+        if reached < usize::from(row.proposal.action.need) {
+            return Err(error);
+        }
+        let failure = failure::chain(error.as_ref());
+        tracing::warn!(proposal = id.as_str(), failure, "an approver was not told; others were");
     }
     match app.approvals.set_notified(&file.row).await {
         // Somebody voted meanwhile: the next look finds the messages.

@@ -196,8 +196,9 @@ impl Oidc {
                 return Err(NoSignIn::Unproven("the access token is another one"));
             }
         }
-        let workspace = claims.additional_claims();
-        Ok(match (&workspace.team, &workspace.user) {
+        // Only Slack speaks for its workspaces: any other provider's claim of that name is a claim.
+        let workspace = Some(claims.additional_claims()).filter(|_| speaks_for_slack(self.issuer.as_str()));
+        Ok(match (workspace.and_then(|one| one.team.as_ref()), workspace.and_then(|one| one.user.as_ref())) {
             (Some(team), Some(user)) => Identity { team: team.clone(), user: user.clone() },
             // Another provider: it names people, and is the team itself.
             (None, None) => {
@@ -230,6 +231,12 @@ impl Oidc {
         *lock() = Some((now, metadata.clone()));
         Ok(metadata)
     }
+}
+
+/// Slack itself, or a stand-in on this machine.
+fn speaks_for_slack(issuer: &str) -> bool {
+    let loopback = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
+    issuer == "https://slack.com" || loopback.iter().any(|start| issuer.starts_with(start))
 }
 
 /// The library's request through our client, without following redirects.

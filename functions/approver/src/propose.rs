@@ -145,7 +145,7 @@ pub(crate) async fn propose(turn: Turn<'_>, ask: &Ask) -> Result<Result<Proposal
         proposal: id,
         account: ask.account.clone().unwrap_or_else(|| app.account.clone()),
         livemode: charge.livemode,
-        need: rule.need(operation.amount()),
+        need: rule.need(operation.amount().map(|amount| charge.refunded_with(amount))),
         operation,
         metadata: [].into(),
         snapshot: charge.digest(),
@@ -190,7 +190,7 @@ pub(crate) fn reissued(
     let action = Action {
         proposal: ProposalId::of(&old.dossier.request, generation),
         snapshot: charge.digest(),
-        need: rule.need(Some(amount)).max(before.need),
+        need: rule.need(Some(charge.refunded_with(amount))).max(before.need),
         policy: turn.app.bundle.id().to_owned(),
         created: now,
         expires: now.plus(rule.life),
@@ -236,11 +236,7 @@ pub(crate) async fn read_charge(
     account: Option<&AccountId>,
     id: &ChargeId,
 ) -> Result<Option<Charge>> {
-    let connected = account.filter(|account| **account != turn.app.account);
-    let client = match connected {
-        Some(account) => turn.app.stripe.scoped(stripe::Scope::Account(account.clone())),
-        None => turn.app.stripe.clone(),
-    };
+    let client = turn.stripe_of(account.unwrap_or(&turn.app.account));
     match client.charge(id).await.context("could not read the charge")?.value {
         Read::Found(charge) => Ok(Some(charge)),
         Read::Gone => Ok(None),
@@ -310,5 +306,7 @@ fn allowed<'a>(turn: Turn<'a>, charge: &Charge, amount: Money) -> Result<&'a App
         return Err(NotProposed::NoCharge);
     }
     let rule = turn.app.bundle.approval(REFUND).ok_or(NotProposed::NoRule)?;
-    if rule.allows(Some(amount)) { Ok(rule) } else { Err(NotProposed::OverCap(amount)) }
+    // What went back already counts, or small parts would pass where the whole does not.
+    let all = charge.refunded_with(amount);
+    if rule.allows(Some(all)) { Ok(rule) } else { Err(NotProposed::OverCap(all)) }
 }

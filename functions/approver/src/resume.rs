@@ -50,7 +50,9 @@ pub(crate) async fn take_over(turn: Turn<'_>, file: &ProposalFile) -> Result<Pro
                 failure = failure::chain(&error),
                 "an unknown outcome could not be looked up"
             );
-            lose_sight(turn, &row, "Stripe could not be asked", error.request_id()).await
+            // A mismatch outlives a failed look: nothing is ever sent after it.
+            let why = before.unknown.as_deref().filter(|why| *why == MISMATCH);
+            lose_sight(turn, &row, why.unwrap_or("Stripe could not be asked"), error.request_id()).await
         }
     }
 }
@@ -75,11 +77,7 @@ pub(crate) async fn look(turn: Turn<'_>, id: &ProposalId) -> Result<Option<Progr
 /// The refund that carries this proposal's id, if Stripe has one.
 async fn find(turn: Turn<'_>, action: &Action) -> Result<Option<Refund>, stripe::Error> {
     let charge = domain::ChargeId::from(action.operation.object());
-    let client = if action.account == turn.app.account {
-        turn.app.stripe.clone()
-    } else {
-        turn.app.stripe.scoped(stripe::Scope::Account(action.account.clone()))
-    };
+    let client = turn.stripe_of(&action.account);
     match client.refund_of(&action.proposal, &charge).await?.value {
         Read::Found(refund) => Ok(Some(refund)),
         Read::Gone => Ok(None),

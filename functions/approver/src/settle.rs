@@ -20,39 +20,54 @@ pub(crate) struct Report {
     pub(crate) failed: usize,
 }
 
-/// Looks at every proposal that is due. One that fails does not keep the others waiting.
+/// Looks at every proposal that is due: first at money, then at messages, since those can take long
+/// and wait well. One that fails does not keep the others waiting.
 pub(crate) async fn run(turn: Turn<'_>) -> Result<Report> {
     let due = turn.app.approvals.due(turn.now(), AT_ONCE).await?;
     let mut report = Report { looked: due.len(), failed: 0 };
+    let mut failed = |id: &ProposalId, error: &anyhow::Error| {
+        report.failed += 1;
+        turn.metrics.count("settlements_failed", 1);
+        let (proposal, failure) = (id.as_str(), failure::chain(error.as_ref()));
+        tracing::warn!(proposal, failure, "a proposal could not be settled; the next run tries again");
+    };
+    let mut waiting = Vec::new();
     for id in due {
-        if let Err(error) = look_at(turn, &id).await {
-            report.failed += 1;
-            turn.metrics.count("settlements_failed", 1);
-            let failure = failure::chain(error.as_ref());
-            tracing::warn!(
-                proposal = id.as_str(),
-                failure,
-                "a proposal could not be settled; the next run tries again"
-            );
+        match advance(turn, &id).await {
+            Ok(Some(votes)) => waiting.push((id, votes)),
+            Ok(None) => {}
+            Err(error) => failed(&id, &error),
+        }
+    }
+    for (id, votes) in waiting {
+        if let Err(error) = remind(turn, &id, votes).await {
+            failed(&id, &error);
         }
     }
     turn.metrics.count("settlements", u64::try_from(report.looked).unwrap_or(u64::MAX));
     Ok(report)
 }
 
-async fn look_at(turn: Turn<'_>, id: &ProposalId) -> Result<()> {
+/// Settles or expires a proposal; how many votes it had if it still waits for some.
+async fn advance(turn: Turn<'_>, id: &ProposalId) -> Result<Option<usize>> {
+    let votes = turn.app.approvals.proposal(id).await?.map_or(0, |file| file.votes.len());
     match execute::advance(turn, id).await? {
-        Progress::RanOut => propose::expire(turn, id).await.map(drop),
-        Progress::Waiting { .. } => {
-            notify::approvers(turn, id).await?;
-            // Nothing to do before it expires, unless somebody votes.
-            let Some(file) = turn.app.approvals.proposal(id).await? else { return Ok(()) };
-            let expires = file.proposal().action.expires;
-            if file.proposal().stage == Stage::Pending && file.row.value.look < expires {
-                turn.app.approvals.set_look(&file.row, expires).await?;
-            }
-            Ok(())
-        }
-        _ => Ok(()),
+        Progress::RanOut => propose::expire(turn, id).await.map(|_| None),
+        Progress::Waiting { .. } => Ok(Some(votes)),
+        _ => Ok(None),
     }
+}
+
+/// Tells those who were not told, and puts the next look off until it expires: there is nothing to do
+/// before, unless somebody votes.
+async fn remind(turn: Turn<'_>, id: &ProposalId, votes: usize) -> Result<()> {
+    notify::approvers(turn, id).await?;
+    let Some(file) = turn.app.approvals.proposal(id).await? else { return Ok(()) };
+    let expires = file.proposal().action.expires;
+    // A vote that came meanwhile may have completed the quorum: it must be looked at soon.
+    let same = file.votes.len() == votes && file.proposal().stage == Stage::Pending;
+    if same && file.row.value.look < expires {
+        turn.app.approvals.set_look(&file.row, expires).await?;
+    }
+    Ok(())
 }

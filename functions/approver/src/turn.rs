@@ -1,7 +1,7 @@
 //! One invocation: the function, its figures and its id.
 
 use anyhow::Result;
-use domain::{RunId, Timestamp, approval::Proposal, trail};
+use domain::{AccountId, RunId, Timestamp, approval::Proposal, trail};
 use runtime::Metrics;
 use serde_json::Value;
 use store::ProposalRow;
@@ -22,6 +22,15 @@ impl<'a> Turn<'a> {
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.app.clock)()
+    }
+
+    /// Stripe, in the account that an action is for.
+    pub(crate) fn stripe_of(&self, account: &AccountId) -> stripe::Client {
+        if *account == self.app.account {
+            self.app.stripe.clone()
+        } else {
+            self.app.stripe.scoped(stripe::Scope::Account(account.clone()))
+        }
     }
 
     /// A place where a test lets this run die.

@@ -277,10 +277,10 @@ async fn a_sweep_goes_from_the_last_event_towards_now_in_order() {
     assert_eq!(queries[1], "delivery_success=false&limit=100&ending_before=evt_3");
 }
 
-#[tokio::test]
-async fn no_id_leads_to_another_endpoint() {
-    let (server, client) = scripted([]).await;
-    let error = client.charge(&ChargeId::parse("..").unwrap()).await.unwrap_err();
-    assert!(matches!(error, Error::BadId { .. }), "{error}");
-    assert!(server.requests().is_empty());
+#[test]
+fn no_id_leads_to_another_endpoint() {
+    // `Base::v1` would refuse them as well, but nothing else is an id to begin with.
+    for bad in ["..", ".", "", "a/b", "a?b", "a#b", "%2e%2e"] {
+        assert!(ChargeId::parse(bad).is_err(), "{bad}");
+    }
 }

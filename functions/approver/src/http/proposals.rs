@@ -170,7 +170,12 @@ async fn show(turn: Turn<'_>, me: &SignedIn, file: &ProposalFile) -> Result<Answ
     };
     let charge = now.charge();
     let customer = match charge.and_then(|charge| charge.customer.as_ref()) {
-        Some(id) => turn.app.stripe.customer(id).await.ok().and_then(|answer| found(answer.value)),
+        Some(id) => turn
+            .stripe_of(&proposal.action.account)
+            .customer(id)
+            .await
+            .ok()
+            .and_then(|answer| found(answer.value)),
         None => None,
     };
     let (frozen, people) = tokio::try_join!(turn.app.approvals.frozen(), turn.app.approvals.people())?;

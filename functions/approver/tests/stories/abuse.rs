@@ -379,3 +379,45 @@ async fn an_executed_proposal_cannot_be_made_to_run_again() {
     world.settle().await;
     assert_eq!((world.writes().len(), world.refunds()), (1, 1));
 }
+
+#[tokio::test]
+async fn small_parts_of_a_large_refund_need_as_many_signatures_as_the_whole() {
+    let world = World::new().await;
+    let charge = world.charge(100_000);
+    world.ask_in_stripe(&charge, "requested_by_customer:50000");
+    let first = world.request(&charge).await;
+    deliver(&world.app, &first).await;
+    let first = ProposalId::of(&first, 0);
+    assert_eq!(world.file(&first).await.proposal().action.need, 1);
+    world.browser(FINANCE_LEAD).await.decide(&first, "approve").await;
+    assert_eq!(world.refunds(), 1);
+
+    world.ask_in_stripe(&charge, "requested_by_customer:100");
+    let second = world.request(&charge).await;
+    deliver(&world.app, &second).await;
+    let second = ProposalId::of(&second, 0);
+    assert_eq!(world.file(&second).await.proposal().action.need, 2, "500 USD went back already");
+    world.browser(FINANCE_LEAD).await.decide(&second, "approve").await;
+    assert_eq!(world.refunds(), 1, "one signature is not enough");
+    world.browser(FINANCE_SECOND).await.decide(&second, "approve").await;
+    assert_eq!(world.refunds(), 2);
+}
+
+#[tokio::test]
+async fn one_account_that_cannot_be_written_to_keeps_nobody_else_from_hearing() {
+    let world = World::new().await;
+    let gone = domain::approval::Person {
+        id: person("a-former-colleague"),
+        name: "Somebody who left".into(),
+        identities: vec![Identity { team: TEAM.into(), user: "U0NOBODY".into() }],
+        groups: vec!["finance".into()],
+        kind: domain::approval::PersonKind::Member,
+        active: true,
+    };
+    world.approvals.put_person(&gone).await.unwrap();
+    let (id, _) = world.proposed(1999).await;
+    let told = world.sandbox.slack.messages();
+    let asked = told.iter().filter(|message| message.text == "Your approval is asked for").count();
+    assert_eq!(asked, 2);
+    assert!(world.file(&id).await.row.value.notified);
+}

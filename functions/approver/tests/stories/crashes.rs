@@ -205,7 +205,11 @@ async fn a_500_that_stripe_repeats_for_the_key_stays_unknown_until_people_look()
     let page = world.browser(FINANCE_SECOND).await.get(&format!("/a/{id}")).await;
     assert!(page.body.contains("do not do it by hand"), "{}", page.body);
     let told = world.sandbox.slack.messages();
-    assert_eq!(told.iter().filter(|note| note.text.starts_with("Nobody knows yet")).count(), 1, "told once");
+    assert_eq!(
+        told.iter().filter(|note| note.text.starts_with("Nobody knows yet")).count(),
+        2,
+        "told when it began, and when people have to look"
+    );
 }
 
 #[tokio::test]

@@ -62,6 +62,12 @@ impl Charge {
         )
     }
 
+    /// What will have gone back in all after another refund of `amount`: what thresholds and caps are
+    /// held against.
+    pub fn refunded_with(&self, amount: Money) -> Money {
+        Money::new(self.amount_refunded.amount.saturating_add(amount.amount), amount.currency)
+    }
+
     /// The digest of everything about the charge that a refund rests on. A proposal is bound to it:
     /// if any of this moved, the proposal is void.
     pub fn digest(&self) -> Digest {

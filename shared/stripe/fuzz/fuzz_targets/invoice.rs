@@ -2,4 +2,7 @@
 
 #![no_main]
 
-stripe_fuzz::object!(stripe_fuzz::seen::<stripe::InvoiceRead>);
+stripe_fuzz::object!(|bytes: &[u8]| {
+    stripe_fuzz::seen::<stripe::InvoiceRead>(bytes);
+    stripe_fuzz::kept::<domain::snapshot::Invoice>(bytes);
+});

@@ -12,7 +12,8 @@ use stripe::{Misshapen, Object};
 macro_rules! object {
     ($read:expr) => {
         $crate::fuzz_target!(|bytes: &[u8]| {
-            $read(bytes);
+            let read = $read;
+            read(bytes);
         });
     };
 }
