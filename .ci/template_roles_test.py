@@ -92,6 +92,7 @@ SCHEDULES = {
     "ReconcilerStepsRole": "Reconciler",
     "ReconcilerCasesRole": "Reconciler",
     "ReconcilerEventsRole": "Reconciler",
+    "ReconcilerKeyRole": "Reconciler",
 }
 MAY |= {role: {function: {"lambda:InvokeFunction"}} for role, function in SCHEDULES.items()}
 

@@ -201,6 +201,7 @@ class Edge(unittest.TestCase):
             ("Approver", "rate(5 minutes)", '{"schedule":"settle"}', "${AWS::StackName}-settle"),
             ("Reconciler", "rate(5 minutes)", '{"sweep":"steps"}', "${AWS::StackName}-sweep-steps"),
             ("Reconciler", "rate(15 minutes)", '{"sweep":"cases"}', "${AWS::StackName}-sweep-cases"),
+            ("Reconciler", "rate(1 day)", '{"sweep":"key"}', "${AWS::StackName}-sweep-key"),
             ("Reconciler", "rate(1 hour)", '{"sweep":"events"}', "${AWS::StackName}-sweep-events"),
         }
         self.assertEqual(expected, schedules)

@@ -249,3 +249,14 @@ async fn while_the_kill_switch_is_on_cases_are_decided_and_nothing_is_sent() {
     );
     assert!(!world.sandbox.slack.messages().is_empty());
 }
+
+#[tokio::test]
+async fn the_read_key_is_examined_and_can_do_exactly_what_it_needs() {
+    let world = World::new().await;
+    let before = world.sandbox.stripe.events().len();
+    let activation = reconciler::Activation { sweep: reconciler::Sweep::Key };
+    let report = reconciler::handle(&world.reconciler, activation).await.unwrap();
+    let expected = json!({ "lacking": [], "excess": [], "unclear": 0, "alarm": false });
+    assert_eq!(serde_json::to_value(report).unwrap(), expected);
+    assert_eq!(world.sandbox.stripe.events().len(), before, "asking changed nothing");
+}

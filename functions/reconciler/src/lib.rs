@@ -19,6 +19,8 @@ pub enum Sweep {
     Cases,
     /// [`sweeps::events`]
     Events,
+    /// [`sweeps::key`]
+    Key,
 }
 
 /// A schedule's input.
@@ -39,6 +41,8 @@ pub enum Report {
     Cases(sweeps::cases::Report),
     /// Of [`sweeps::events`].
     Events(sweeps::events::Report),
+    /// Of [`sweeps::key`].
+    Key(sweeps::key::Report),
 }
 
 /// Runs one sweep.
@@ -50,6 +54,7 @@ pub async fn handle(app: &App, activation: Activation) -> anyhow::Result<Report>
     let report = match activation.sweep {
         Sweep::Steps => Report::Steps(sweeps::steps::run(app, &metrics).await?),
         Sweep::Cases => Report::Cases(sweeps::cases::run(app, &metrics).await?),
+        Sweep::Key => Report::Key(sweeps::key::run(app, &metrics).await?),
         Sweep::Events => Report::Events(sweeps::events::run(app, &metrics).await?),
     };
     tracing::info!(sweep = ?activation.sweep, report = serde_json::to_string(&report)?, "swept");

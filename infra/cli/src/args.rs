@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the whole pipeline on this machine, with stand-ins for every service
     Local(LocalOptions),
+    /// Examine the Stripe keys in `STRIPE_READ_KEY` and `STRIPE_WRITE_KEY`: exit 0 if each may do exactly
+    /// what it is for
+    Doctor,
     /// Webhook deliveries
     #[command(subcommand)]
     Webhook(WebhookCommand),

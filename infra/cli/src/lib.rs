@@ -2,6 +2,7 @@
 
 mod args;
 pub mod console;
+mod doctor;
 pub mod local;
 mod person;
 mod trail;
@@ -21,6 +22,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = Env::of_process();
     let ended = match arguments.command() {
         Command::Local(options) => local::run(&options, &env),
+        Command::Doctor => doctor::run(&env),
         Command::Webhook(WebhookCommand::Verify(options)) => {
             webhook::verify(&options, std::io::stdin(), (system_clock())())
         }

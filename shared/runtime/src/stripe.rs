@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use stripe::{
     ApiKey, Client, Settings,
     client::{Pace, Retry},
+    probe::Probe,
 };
 
 use crate::{Env, EnvError, http};
@@ -20,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 /// # Errors
 /// If a setting or the key cannot be used.
 pub fn reader(env: &Env, http: reqwest::Client, key: &SecretString) -> Result<Client> {
-    let base = env.base("STRIPE_API_BASE", "https://api.stripe.com")?;
+    let base = base(env)?;
     let mut pace = Pace::default();
     if let Some(text) = env.optional("STRIPE_REQUESTS_PER_SECOND") {
         let wrong = || EnvError::invalid("STRIPE_REQUESTS_PER_SECOND", "a whole number from 1 to 10000");
@@ -34,6 +35,14 @@ pub fn reader(env: &Env, http: reqwest::Client, key: &SecretString) -> Result<Cl
     let base = stripe::Base::new(base.as_str())?;
     let settings = Settings { base, key, timeout: TIMEOUT, retry: Retry::default(), pace, random };
     Ok(Client::new(http, settings))
+}
+
+/// The probe of what a key may do, at the same address.
+///
+/// # Errors
+/// If `STRIPE_API_BASE` is no address.
+pub fn probe(env: &Env, http: reqwest::Client) -> Result<Probe> {
+    Ok(Probe::new(http, stripe::Base::new(base(env)?.as_str())?, TIMEOUT))
 }
 
 /// The address that a client of these settings will call, for [`http::client`].

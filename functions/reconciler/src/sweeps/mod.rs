@@ -2,4 +2,5 @@
 
 pub mod cases;
 pub mod events;
+pub mod key;
 pub mod steps;

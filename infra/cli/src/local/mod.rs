@@ -68,7 +68,7 @@ async fn serve(options: &LocalOptions, setup: Setup) -> Result<()> {
             })
             .await?;
         }
-        prepared.start().await
+        Box::pin(prepared.start()).await
     };
     let pipeline = tokio::select! {
         started = start => started?,

@@ -8,6 +8,7 @@
 )]
 
 mod approval;
+mod doctor;
 mod local;
 mod person;
 mod support;

@@ -1,0 +1,62 @@
+//! What the Stripe keys may do: exactly what each is for, or which permission is too much or missing.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use runtime::Env;
+use secrecy::SecretString;
+use stripe::{
+    ApiKey,
+    probe::{Report, Role, State},
+};
+
+use crate::End;
+
+const READ: &str = "STRIPE_READ_KEY";
+const WRITE: &str = "STRIPE_WRITE_KEY";
+
+/// Asks Stripe about the keys in the environment: harmless questions about objects that cannot exist.
+pub(crate) fn run(env: &Env) -> Result<End> {
+    let keys = [(READ, Role::Read), (WRITE, Role::Write)];
+    let given: Vec<_> =
+        keys.into_iter().filter_map(|(name, role)| Some((name, role, env.optional(name)?))).collect();
+    if given.is_empty() {
+        return Ok(End::usage(format!("set {READ}, {WRITE} or both to the keys to be examined")));
+    }
+    let base = runtime::stripe::base(env)?;
+    let probe = runtime::stripe::probe(env, runtime::http::client(&[&base])?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut lines, mut good) = (String::new(), true);
+    for (name, role, text) in given {
+        let key = ApiKey::new(&SecretString::from(text)).with_context(|| format!("{name} cannot be used"))?;
+        let report = runtime.block_on(probe.report(role, &key));
+        good &= report.is_exact();
+        describe(name, &report, &mut lines);
+    }
+    Ok(if good { End::good(lines) } else { End::no(lines) })
+}
+
+fn describe(name: &str, report: &Report, lines: &mut String) {
+    // Writing to a text cannot fail.
+    if !report.restricted {
+        let _ =
+            writeln!(lines, "{name}: this is a secret key, which may do everything; make a restricted one");
+        return;
+    }
+    for finding in report.lacking() {
+        if let State::Lacking { permission } = &finding.state {
+            let _ = writeln!(lines, "{name}: add the permission {permission} ({})", finding.resource);
+        }
+    }
+    for finding in report.excess() {
+        let access = format!("{:?}", finding.access).to_lowercase();
+        let _ = writeln!(lines, "{name}: take away the permission to {access} {}", finding.resource);
+    }
+    for finding in report.unclear() {
+        let _ =
+            writeln!(lines, "{name}: Stripe gave no clear answer about {}; run this again", finding.resource);
+    }
+    if report.is_exact() {
+        let _ = writeln!(lines, "{name}: exactly what it needs");
+    }
+}
