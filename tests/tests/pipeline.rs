@@ -122,7 +122,7 @@ async fn no_event_payload_reaches_the_queue() {
     }
     let bodies = world.queue_bodies();
     assert!(bodies.contains("evt_"));
-    for canary in ["canary-", "example.test", "Customer ", "4242", "visa"] {
+    for canary in ["canary-", "example.test", "Customer ", "last4", "visa"] {
         assert!(!bodies.contains(canary), "`{canary}` is on the queue");
     }
     for body in bodies.lines() {
