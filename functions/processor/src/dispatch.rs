@@ -4,7 +4,7 @@ use connectors::slack::{Block, Key, Message, Verdict};
 use domain::{
     EventId, ObjectId, RequestId, RunId, encoding,
     event::Origin,
-    plan::{Step, StepKind},
+    plan::{Alert, Step, StepKind},
 };
 use runtime::{Metrics, failure};
 use store::{RequestRow, StepRow, StepState, StoreError};
@@ -53,17 +53,14 @@ pub async fn send_again(app: &App, metrics: &Metrics, run: &RunId, row: &StepRow
 
 async fn send(app: &App, step: &Step, again: Option<&StepRow>) -> Sent {
     match &step.kind {
-        StepKind::Alert { channel, headline, facts, next } => match app.channels.get(channel) {
-            Some(channel) => {
-                let message = alert(app, step, channel, headline, facts, next);
-                alert_once(app, &message, again).await
-            }
-            None => Sent::Failed(format!("`SLACK_CHANNELS` has no `{channel}` any more")),
+        StepKind::Alert(told) => match app.channels.get(&told.channel) {
+            Some(channel) => alert_once(app, &alert(app, step, channel, told), again).await,
+            None => Sent::Failed(format!("`SLACK_CHANNELS` has no `{}` any more", told.channel)),
         },
         StepKind::Request { operation, origin, source } => {
             request(app, step, operation, origin.clone(), source.clone()).await
         }
-        StepKind::Draft { .. } => Sent::Done("kept with the case".into()),
+        other => Sent::Failed(format!("nothing here can send a `{}`", other.name())),
     }
 }
 
@@ -94,14 +91,8 @@ async fn settle(
     }
 }
 
-fn alert(
-    app: &App,
-    step: &Step,
-    channel: &str,
-    headline: &str,
-    facts: &[(String, String)],
-    next: &str,
-) -> Message {
+fn alert(app: &App, step: &Step, channel: &str, told: &Alert) -> Message {
+    let Alert { headline, facts, next, .. } = told;
     let mut blocks = vec![
         Block::header(headline),
         Block::facts(facts.iter().map(|(name, value)| (name.as_str(), value.as_str()))),

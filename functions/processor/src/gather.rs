@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::{
     CaseKey, CaseKind, ChargeId, CustomerId, InvoiceId, Timestamp,
-    context::{Context, Part, Subject},
+    context::{Context, Part, Subject, Systems},
     event::Origin,
     snapshot::{Charge, Dispute, Invoice, InvoiceStatus, Read},
 };
@@ -32,7 +32,18 @@ pub async fn gather(app: &App, metrics: &Metrics, cause: &Cause, key: &CaseKey) 
         origin: cause.origin.clone(),
         subject: Subject::PaymentMethod(Read::Gone),
         customer: cause.customer.clone(),
+        at: reader.now,
+        livemode: app.stripe.mode().is_live(),
+        profile: Part::not_asked(),
+        account: Part::not_asked(),
+        conversations: Part::not_asked(),
+        application: Part::not_asked(),
+        history: Part::not_asked(),
+        issuer: Part::not_asked(),
+        contacts: Vec::new(),
+        systems: Systems::default(),
         subscription: Part::not_asked(),
+        charge: Part::not_asked(),
         charges: Part::not_asked(),
         open_invoices: Part::not_asked(),
         disputes: Part::not_asked(),

@@ -115,7 +115,7 @@ async fn decide_and_send(
             Err(error) => return Err(error),
             Ok(decision) => {
                 log(cause, key, &decision);
-                for step in decision.steps.iter().filter(|step| !step.kind.is_kept()) {
+                for step in decision.steps.iter().filter(|step| step.kept.is_none()) {
                     dispatch::send_first(app, metrics, run, step).await;
                 }
                 return Ok(());

@@ -7,7 +7,7 @@ use crate::{
     case::CaseState,
     classify::{Bucket, Classification, classify},
     context::{Context, Subject},
-    plan::{Interlock, Step, StepKind, Suppression},
+    plan::{Alert, Draft, Interlock, Priority, Step, StepKind, Suppression},
     policy::{Bundle, CaseFacts, Playbook, Slots, Verdict},
     snapshot::Read,
     trail::Head,
@@ -78,10 +78,12 @@ pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &
             origin: context.origin.clone(),
             source: context.event.clone(),
         };
-        take(Step::new(key, kind, &context.request_revision()), &mut decision);
+        take(Step::new(key, context.customer.clone(), kind, &context.request_revision()), &mut decision);
     }
     if let Some(kind) = draft(context, playbook, bundle) {
-        take(Step::new(key, kind, &revision(context, bucket)), &mut decision);
+        let mut step = Step::new(key, context.customer.clone(), kind, &revision(context, bucket));
+        step.kept = Some("a person sends it".into());
+        take(step, &mut decision);
     }
     // Last, so that the team hears what was done and what was held back. Interlocks keep messages from
     // customers and requests from approvers; the team always hears.
@@ -105,7 +107,7 @@ fn settle_answered(
 ) -> Classification {
     let Subject::Charge(Read::Found(charge)) = &context.subject else { return found };
     let made = StepKind::Request { operation: String::new(), origin: context.origin.clone(), source: None };
-    let request = Step::new(key, made, &context.request_revision()).key;
+    let request = Step::new(key, None, made, &context.request_revision()).key;
     let asked = charge.refund_request.is_some() && charge.amount_refunded.amount > 0;
     if asked && before.is_some_and(|case| case.steps.contains(&request)) {
         let reason = format!("{} of {} went back after this request", charge.amount_refunded, charge.amount);
@@ -145,8 +147,11 @@ fn alert(key: &CaseKey, context: &Context, playbook: &Playbook, decision: &Decis
     facts.extend(context.amount().map(|amount| ("Amount".to_owned(), amount.to_string())));
     facts.extend(found.reasons.iter().map(|reason| ("Because".to_owned(), reason.clone())));
     for step in &decision.steps {
-        if let StepKind::Draft { template, .. } = &step.kind {
-            facts.push(("Draft".to_owned(), format!("{template} is in the case, for a person to send")));
+        if let StepKind::Draft(draft) = &step.kind {
+            facts.push((
+                "Draft".to_owned(),
+                format!("{} is in the case, for a person to send", draft.template),
+            ));
         }
     }
     let held = |one: &Suppression| (format!("Held back: {}", one.step), one.because.clone());
@@ -156,13 +161,16 @@ fn alert(key: &CaseKey, context: &Context, playbook: &Playbook, decision: &Decis
     } else {
         &playbook.next
     };
-    let kind = StepKind::Alert {
+    let kind = StepKind::Alert(Alert {
         channel: playbook.channel.clone(),
         headline: playbook.headline.clone(),
+        priority: Priority::Normal,
         facts,
         next: next.to_owned(),
-    };
-    Step::new(key, kind, &revision(context, found.bucket))
+        otherwise: String::new(),
+        links: Vec::new(),
+    });
+    Step::new(key, context.customer.clone(), kind, &revision(context, found.bucket))
 }
 
 /// The message to the customer that the playbook names. It was rendered when the bundle was loaded, so
@@ -171,7 +179,13 @@ fn draft(context: &Context, playbook: &Playbook, bundle: &Bundle) -> Option<Step
     let template = bundle.template(playbook.draft.as_ref()?)?;
     let slots = Slots { amount: context.amount()?.to_string(), object: context.object()? };
     let message = template.render(&slots).ok()?;
-    Some(StepKind::Draft { template: message.template, subject: message.subject, text: message.text })
+    Some(StepKind::Draft(Draft {
+        template: message.template,
+        channel: template.channel.clone(),
+        locale: template.locale.clone(),
+        subject: message.subject,
+        text: message.text,
+    }))
 }
 
 /// The first interlock that keeps a step from being taken.
@@ -180,15 +194,15 @@ fn interlock(key: &CaseKey, context: &Context, step: &StepKind) -> Option<(Inter
         return Some((Interlock::KillSwitch, "the switch that stops everything is on".into()));
     }
     match (step, &context.subject) {
-        (StepKind::Draft { .. }, _) => recovery_interlock(key, context),
+        (StepKind::Draft(_), _) => recovery_interlock(key, context),
         (StepKind::Request { .. }, Subject::Charge(Read::Found(charge))) if charge.disputed => {
             Some((Interlock::DisputedCharge, "the charge is disputed, so a refund could pay twice".into()))
         }
         // The team always hears.
-        (StepKind::Alert { .. }, _) | (StepKind::Request { .. }, Subject::Charge(Read::Found(_))) => None,
-        (StepKind::Request { .. }, _) => {
+        (StepKind::Request { .. }, subject) if !matches!(subject, Subject::Charge(Read::Found(_))) => {
             Some((Interlock::MissingContext, "there is no charge to act on".into()))
         }
+        _ => None,
     }
 }
 

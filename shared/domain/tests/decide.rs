@@ -15,10 +15,10 @@ use domain::{
     PaymentIntentId, SubscriptionId, Timestamp,
     case::CaseState,
     classify::Bucket,
-    context::{Context, Part, Subject},
+    context::{Context, Part, Subject, Systems},
     decide::{Decision, decide},
     event::Origin,
-    plan::{Interlock, StepKind},
+    plan::{Alert, Draft, Interlock, StepKind},
     policy::Bundle,
     snapshot::{
         Charge, ChargeStatus, Dispute, DisputeStatus, Invoice, InvoicePayment, InvoiceStatus, PaymentError,
@@ -123,7 +123,18 @@ fn context(subject: Subject) -> Context {
         origin: Origin::default(),
         subject,
         customer: CustomerId::parse("cus_1").ok(),
+        at: NOW,
+        livemode: false,
+        profile: Part::not_asked(),
+        account: Part::not_asked(),
+        conversations: Part::not_asked(),
+        application: Part::not_asked(),
+        history: Part::not_asked(),
+        issuer: Part::not_asked(),
+        contacts: Vec::new(),
+        systems: Systems::default(),
         subscription: Part::not_asked(),
+        charge: Part::not_asked(),
         charges: known(Vec::new()),
         open_invoices: known(Vec::new()),
         disputes: known(Vec::new()),
@@ -161,7 +172,7 @@ fn a_failed_payment_is_classified_drafted_for_and_told_with_the_rule_that_decide
     assert_eq!(decision.classification.bucket, Bucket::InvalidPaymentMethod);
     assert_eq!((decision.state, steps(&decision)), (CaseState::Open, vec!["draft", "alert"]));
     assert_eq!(decision.verdicts[0].rules[0].id, "agent-drafts-recovery");
-    let StepKind::Draft { template, text, .. } = &decision.steps[0].kind else { panic!("no draft") };
+    let StepKind::Draft(Draft { template, text, .. }) = &decision.steps[0].kind else { panic!("no draft") };
     assert_eq!(template, "recovery-update-card/1");
     assert!(text.contains("29.00 USD") && text.contains("in_1"), "{text}");
     assert!(decision.verdicts[0].policy.starts_with("2026-11+"));
@@ -177,7 +188,7 @@ fn a_paid_invoice_closes_its_case_and_tells_nobody() {
 /// The draft is held back for this reason; the team hears all the same, and of the reason.
 fn held(decision: &Decision, interlock: Interlock) {
     assert_eq!((steps(decision), suppressed(decision)), (vec!["alert"], vec![interlock]));
-    let StepKind::Alert { facts, .. } = &decision.steps[0].kind else { panic!("no alert") };
+    let StepKind::Alert(Alert { facts, .. }) = &decision.steps[0].kind else { panic!("no alert") };
     assert!(facts.contains(&("Held back: draft".into(), decision.suppressed[0].because.clone())));
     assert!(decision.revisit.is_some(), "somebody looks again");
 }
@@ -291,7 +302,7 @@ fn no_refund_is_requested_on_a_disputed_charge() {
     let decision = refund(&context(Subject::Charge(Read::Found(disputed))));
     assert_eq!(steps(&decision), ["alert"]);
     assert_eq!(suppressed(&decision), [Interlock::DisputedCharge]);
-    let StepKind::Alert { next, .. } = &decision.steps[0].kind else { panic!("no alert") };
+    let StepKind::Alert(Alert { next, .. }) = &decision.steps[0].kind else { panic!("no alert") };
     assert!(next.contains("nobody was asked"), "{next}");
 }
 

@@ -55,8 +55,8 @@ pub(crate) fn step_item(
 ) -> Result<Item, StoreError> {
     let mut item = step_key(&step.case, &step.key);
     item.insert("step".into(), nested(step)?);
-    let state = if step.kind.is_kept() {
-        StepState::Done { vendor_id: "kept with the case".into() }
+    let state = if let Some(why) = &step.kept {
+        StepState::Done { vendor_id: format!("kept with the case: {why}") }
     } else {
         item.insert("due_kind".into(), s(DUE));
         item.insert("due_at".into(), at(lease));

@@ -68,7 +68,7 @@ fn key(object: &str) -> CaseKey {
 fn step(case: &CaseKey) -> Step {
     let origin = domain::event::Origin::default();
     let kind = StepKind::Request { operation: "refund.create".into(), origin, source: None };
-    Step::new(case, kind, "1")
+    Step::new(case, None, kind, "1")
 }
 
 fn decided(key: &CaseKey, steps: &[Step], head: Head) -> (Case, domain::trail::Entry) {

@@ -266,8 +266,18 @@ fn case(case: &Case) -> CaseLine {
 
 fn step(row: &StepRow) -> StepLine {
     let what = match &row.step.kind {
-        StepKind::Alert { channel, headline, .. } => format!("#{channel}: {headline}"),
-        StepKind::Draft { template, .. } => format!("{template}, kept for a person to send"),
+        StepKind::Alert(alert) => format!("#{}: {}", alert.channel, alert.headline),
+        StepKind::Draft(draft) => draft.template.clone(),
+        StepKind::Reply { conversation, draft } => {
+            format!("{} for conversation {conversation}", draft.template)
+        }
+        StepKind::Task(task) => task.title.clone(),
+        StepKind::Note { text } => text.clone(),
+        StepKind::PaymentStatus(status) => status.status.clone(),
+        StepKind::Ticket { subject, .. } => subject.clone(),
+        StepKind::Evidence { checklist, staged } => {
+            format!("{} fields staged, {} on the checklist", staged.len(), checklist.len())
+        }
         StepKind::Request { operation, .. } => format!("asks for {operation}"),
     };
     let (state, detail) = match &row.state {

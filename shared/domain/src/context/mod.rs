@@ -1,12 +1,24 @@
 //! What is known when a decision is made, each part with when it was read or why it is missing.
 
+mod account;
+mod application;
+mod conversation;
+mod history;
+mod issuer;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     CaseKey, CustomerId, EventId, PaymentMethodId, Timestamp,
     event::Origin,
-    snapshot::{Charge, Dispute, FraudWarning, Invoice, Read, Refund, Subscription},
+    snapshot::{Charge, Customer, Dispute, FraudWarning, Invoice, Read, Refund, Subscription},
 };
+
+pub use account::{Account, Owner};
+pub use application::{Application, Contract, Entitlement, Fulfilment, Order, Usage};
+pub use conversation::{Conversation, Conversations, Urgency};
+pub use history::History;
+pub use issuer::{Breaker, Hour, IssuerHours};
 
 /// A part of the context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +78,15 @@ pub enum Subject {
     PaymentMethod(Read<PaymentMethodId>),
 }
 
+/// Which of the systems around Stripe a deployment has. What is missing keeps its steps with the case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Systems {
+    /// A CRM.
+    pub crm: bool,
+    /// A help desk.
+    pub help_desk: bool,
+}
+
 /// Everything that a decision may look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
@@ -78,8 +99,30 @@ pub struct Context {
     pub subject: Subject,
     /// Whom it concerns.
     pub customer: Option<CustomerId>,
+    /// When it was gathered: the time of the decision.
+    pub at: Timestamp,
+    /// Whether this is about real money.
+    pub livemode: bool,
+    /// What Stripe knows of the customer.
+    pub profile: Part<Customer>,
+    /// What the CRM knows of the customer.
+    pub account: Part<Account>,
+    /// What the customer is talking about with the help desk.
+    pub conversations: Part<Conversations>,
+    /// What the business's own application knows of the customer.
+    pub application: Part<Application>,
+    /// How the customer paid until now.
+    pub history: Part<History>,
+    /// How the card's issuer answers at the moment.
+    pub issuer: Part<IssuerHours>,
+    /// When messages to this customer were drafted in the last 30 days, from the store.
+    pub contacts: Vec<Timestamp>,
+    /// The systems that this deployment can write to.
+    pub systems: Systems,
     /// The subscription behind an invoice.
     pub subscription: Part<Subscription>,
+    /// The charge behind a dispute, a fraud warning or a refund.
+    pub charge: Part<Charge>,
     /// Of the newest charges of the customer those that can decide: disputed ones, and the one that
     /// failed last.
     pub charges: Part<Vec<Charge>>,
