@@ -169,6 +169,7 @@ const fn word(obstacle: &NotDone) -> &'static str {
         NotDone::WrongAccount => "wrong_account",
         NotDone::Metadata => "metadata",
         NotDone::BadParameter => "bad_parameter",
+        NotDone::NotAStripeCall => "not_a_stripe_call",
         NotDone::Unreachable => "unreachable",
         NotDone::KeyRefused { .. } => "key_refused",
         NotDone::RateLimited => "rate_limited",

@@ -35,7 +35,9 @@ fn bundle() -> Bundle {
 fn files() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/policy");
     let mut files = BTreeMap::new();
-    files.insert("playbooks.toml".to_owned(), fs::read_to_string(folder.join("playbooks.toml")).unwrap());
+    for name in ["playbooks.toml", "approvals.toml"] {
+        files.insert(name.to_owned(), fs::read_to_string(folder.join(name)).unwrap());
+    }
     for inner in ["rules", "templates"] {
         for file in fs::read_dir(folder.join(inner)).unwrap() {
             let path = file.unwrap().path();
@@ -408,6 +410,7 @@ fn a_bundle_with_a_fault_is_refused_with_its_file() {
         ("rules/agent.cedar", "permit (", "rules/agent.cedar"),
         ("rules/schema.cedarschema", "entity", "rules/schema.cedarschema"),
         ("playbooks.toml", "version = 1", "playbooks.toml"),
+        ("approvals.toml", "[approval.\"refund.create\"]\nlife = 0", "approvals.toml"),
     ];
     for (file, text, says) in faults {
         let mut files = good.clone();

@@ -18,8 +18,9 @@ use domain::{
     AccountId, ChargeId, CustomerId, Digest, DisputeId, InvoiceId, Money, PaymentMethodId, PersonId,
     ProposalId, SubscriptionId, Timestamp,
     approval::{
-        Action, CancelFeedback, CreditNoteReason, Decision, Evidence, Grant, Identity, Ineligible, Method,
-        Operation, PauseBehavior, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner, RefundReason,
+        AccessChange, Action, CancelFeedback, CreditNoteReason, Decision, EmailAddress, Evidence, Grant,
+        Identity, Ineligible, Method, Operation, PauseBehavior, Private, Receipt, ReceiptBody, ReceiptKeys,
+        ReceiptSigner, RefundReason,
     },
     money::Currency,
 };
@@ -300,6 +301,27 @@ async fn what_cannot_be_sent_as_signed_is_not_sent() {
         let (requests, outcome) = execute(&action, ok(json!({ "id": "x" }))).await;
         assert_eq!((requests.len(), outcome), (0, Outcome::NotDone(expected)), "{action:?}");
     }
+}
+
+#[tokio::test]
+async fn a_message_or_an_entitlement_is_nothing_that_stripe_is_asked_for() {
+    let customer = || CustomerId::parse("cus_1").unwrap();
+    let message = Operation::SendMessage {
+        case: "recovery:in_1".parse().unwrap(),
+        customer: customer(),
+        recipient: EmailAddress::parse("a@example.test").unwrap(),
+        template: "recovery-update-card".into(),
+        version: 1,
+        locale: "en".into(),
+        subject: Private::new("Your payment"),
+        body: Private::new("Please update your card."),
+    };
+    let access = Operation::ChangeAccess { customer: customer(), change: AccessChange::Pause, note: None };
+    for operation in [message, access] {
+        let (requests, outcome) = execute(&action(operation), ok(json!({ "id": "x" }))).await;
+        assert_eq!((requests.len(), outcome), (0, Outcome::NotDone(NotDone::NotAStripeCall)));
+    }
+    assert!(!NotDone::NotAStripeCall.may_retry());
 }
 
 #[tokio::test]

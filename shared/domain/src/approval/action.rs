@@ -148,6 +148,7 @@ pub(crate) mod tests {
         assert_ne!(Action { snapshot: other, ..sample() }.digest(), sample().digest());
         assert_ne!(Action { customer_text: other, ..sample() }.digest(), sample().digest());
     }
+
     #[test]
     fn every_parameter_of_every_operation_moves_the_digest() {
         let digest = |operation: serde_json::Value| {
@@ -166,6 +167,9 @@ pub(crate) mod tests {
                     ("reason", _) => "duplicate".into(),
                     ("behavior", _) => "keep_as_draft".into(),
                     ("feedback", _) => "unused".into(),
+                    ("case", _) => "recovery:in_2".into(),
+                    ("recipient", _) => "other@example.test".into(),
+                    ("change", _) => "restore".into(),
                     (_, serde_json::Value::Bool(flag)) => (!flag).into(),
                     (_, serde_json::Value::Number(_)) => 7.into(),
                     _ => "other".into(),
@@ -174,7 +178,7 @@ pub(crate) mod tests {
                 changed[name] = other;
                 assert!(seen.insert(digest(changed.clone())), "{changed}");
                 if matches!(name.as_str(), "memo" | "description" | "comment" | "feedback" | "resumes_at")
-                    || name == "payment_method"
+                    || matches!(name.as_str(), "payment_method" | "note")
                 {
                     changed[name] = serde_json::Value::Null;
                     assert!(seen.insert(digest(changed.clone())), "{changed}");

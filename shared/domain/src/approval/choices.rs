@@ -73,6 +73,14 @@ closed_enum! {
         Void = "void",
     }
 
+    /// What becomes of a customer's access to what they pay for.
+    AccessChange {
+        /// It is taken away for the time being.
+        Pause = "pause",
+        /// It is given back.
+        Restore = "restore",
+    }
+
     /// What Stripe lets a customer give as a reason for leaving.
     CancelFeedback {
         /// How they were served.

@@ -1,16 +1,20 @@
-//! What can be asked for, signed and sent to Stripe.
+//! What can be asked for, signed and done.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CancelFeedback, CreditNoteReason, Evidence, PauseBehavior, RefundReason};
+use super::{
+    AccessChange, CancelFeedback, CreditNoteReason, EmailAddress, Evidence, PauseBehavior, Private,
+    RefundReason,
+};
 use crate::{
-    ChargeId, CustomerId, DisputeId, InvoiceId, Money, ObjectId, PaymentMethodId, SubscriptionId, Timestamp,
+    CaseKey, ChargeId, CustomerId, DisputeId, InvoiceId, Money, ObjectId, PaymentMethodId, SubscriptionId,
+    Timestamp,
 };
 
-/// What is to be done in Stripe: a closed list, with the parameters that each call takes. What is
-/// not here cannot be asked for, signed or sent.
+/// What is to be done: a closed list, with the parameters that each call takes. What is not here
+/// cannot be asked for, signed or sent. All but the last two are writes to Stripe.
 ///
 /// An amount that Stripe does not take as a parameter (of a dispute that is accepted, of an invoice
 /// that is voided, written off or paid) is bound all the same: it is what people were shown, and
@@ -128,6 +132,34 @@ pub enum Operation {
         /// With what; `None` for what the invoice would use by itself.
         payment_method: Option<PaymentMethodId>,
     },
+    /// A message to a customer, with every word of it.
+    SendMessage {
+        /// The case that it belongs to.
+        case: CaseKey,
+        /// Who it is for.
+        customer: CustomerId,
+        /// Where it goes.
+        recipient: EmailAddress,
+        /// The approved template that it was written from.
+        template: String,
+        /// That template's version.
+        version: u32,
+        /// The language: `en`.
+        locale: String,
+        /// The subject.
+        subject: Private,
+        /// The text.
+        body: Private,
+    },
+    /// A customer's access to what they pay for, in the company's own systems.
+    ChangeAccess {
+        /// Whose access.
+        customer: CustomerId,
+        /// What becomes of it.
+        change: AccessChange,
+        /// A note for whoever looks there.
+        note: Option<String>,
+    },
 }
 
 impl Operation {
@@ -146,14 +178,18 @@ impl Operation {
             Self::VoidInvoice { .. } => "invoice.void",
             Self::MarkUncollectible { .. } => "invoice.mark_uncollectible",
             Self::PayInvoice { .. } => "invoice.pay",
+            Self::SendMessage { .. } => "message.send",
+            Self::ChangeAccess { .. } => "access.change",
         }
     }
 
-    /// The object that it changes: at most one open proposal for an object and an operation.
+    /// The object that it changes, or that a message is about: at most one open proposal for an object
+    /// and an operation.
     pub fn object(&self) -> ObjectId {
         match self {
             Self::Refund { charge, .. } => charge.into(),
-            Self::BalanceCredit { customer, .. } => customer.into(),
+            Self::BalanceCredit { customer, .. } | Self::ChangeAccess { customer, .. } => customer.into(),
+            Self::SendMessage { case, .. } => case.object().clone(),
             Self::SubmitEvidence { dispute, .. } | Self::AcceptDispute { dispute, .. } => dispute.into(),
             Self::CancelSubscription { subscription, .. }
             | Self::CancelAtPeriodEnd { subscription }
@@ -180,7 +216,9 @@ impl Operation {
             Self::CancelSubscription { .. }
             | Self::CancelAtPeriodEnd { .. }
             | Self::PauseCollection { .. }
-            | Self::ResumeCollection { .. } => None,
+            | Self::ResumeCollection { .. }
+            | Self::SendMessage { .. }
+            | Self::ChangeAccess { .. } => None,
         }
     }
 
@@ -193,8 +231,8 @@ impl Operation {
         }
     }
 
-    /// Whether the call takes metadata. Where it does not, the write is recognised by its request id
-    /// and idempotency key, which Stripe's event names.
+    /// Whether it is a call to Stripe that takes metadata. A call that does not is recognised by its
+    /// request id and idempotency key, which Stripe's event names.
     pub const fn takes_metadata(&self) -> bool {
         match self {
             Self::Refund { .. }
@@ -208,7 +246,9 @@ impl Operation {
             | Self::CancelSubscription { .. }
             | Self::VoidInvoice { .. }
             | Self::MarkUncollectible { .. }
-            | Self::PayInvoice { .. } => false,
+            | Self::PayInvoice { .. }
+            | Self::SendMessage { .. }
+            | Self::ChangeAccess { .. } => false,
         }
     }
 
@@ -253,6 +293,20 @@ impl Operation {
             }
             Self::PayInvoice { payment_method, .. } => {
                 add("payment_method", payment_method.as_ref().map(PaymentMethodId::to_string));
+            }
+            Self::SendMessage { case, customer, recipient, template, version, locale, subject, body } => {
+                add("case", Some(case.to_string()));
+                add("customer", Some(customer.to_string()));
+                add("recipient", Some(recipient.expose().to_owned()));
+                add("template", Some(template.clone()));
+                add("version", Some(version.to_string()));
+                add("locale", Some(locale.clone()));
+                add("subject", Some(subject.expose().to_owned()));
+                add("body", Some(body.expose().to_owned()));
+            }
+            Self::ChangeAccess { change, note, .. } => {
+                add("change", Some(change.as_str().to_owned()));
+                add("note", note.clone());
             }
         }
         map
@@ -317,6 +371,21 @@ pub(crate) mod tests {
                 amount,
                 payment_method: PaymentMethodId::parse("pm_1").ok(),
             },
+            Operation::SendMessage {
+                case: "recovery:in_1".parse().unwrap(),
+                customer: CustomerId::parse("cus_1").unwrap(),
+                recipient: EmailAddress::parse("canary@example.test").unwrap(),
+                template: "recovery-update-card".into(),
+                version: 1,
+                locale: "en".into(),
+                subject: Private::new("canary: your payment"),
+                body: Private::new("canary: please update your card"),
+            },
+            Operation::ChangeAccess {
+                customer: CustomerId::parse("cus_1").unwrap(),
+                change: AccessChange::Pause,
+                note: Some("unpaid since October".into()),
+            },
         ]
     }
 
@@ -328,6 +397,14 @@ pub(crate) mod tests {
         for operation in all {
             let text = serde_json::to_string(&operation).unwrap();
             assert_eq!(serde_json::from_str::<Operation>(&text).unwrap(), operation);
+        }
+    }
+
+    #[test]
+    fn what_a_log_could_print_of_an_operation_holds_no_address_and_no_text_to_a_customer() {
+        for operation in one_of_each() {
+            let printed = format!("{operation:?} {operation} {}", operation.name());
+            assert!(!printed.contains("canary"), "{printed}");
         }
     }
 }

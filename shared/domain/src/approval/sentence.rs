@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Operation, PauseBehavior, RefundReason};
+use super::{AccessChange, Operation, PauseBehavior, RefundReason};
 use crate::Money;
 
 impl fmt::Display for Operation {
@@ -95,6 +95,20 @@ impl fmt::Display for Operation {
                     None => f.write_str("with the payment method on file"),
                 }
             }
+            // Where it goes and what it says stand on the page, and in no message or log.
+            Self::SendMessage { case, customer, template, version, locale, .. } => {
+                write!(
+                    f,
+                    "Send customer {customer} a message about {case} (template {template}/{version}, \
+                     {locale}), which cannot be taken back"
+                )
+            }
+            Self::ChangeAccess { customer, change: AccessChange::Pause, .. } => {
+                write!(f, "Pause the access of customer {customer} until somebody restores it")
+            }
+            Self::ChangeAccess { customer, change: AccessChange::Restore, .. } => {
+                write!(f, "Restore the access of customer {customer}")
+            }
         }
     }
 }
@@ -124,6 +138,8 @@ mod tests {
                 Operation::ResumeCollection { .. } => "charged again",
                 Operation::MarkUncollectible { .. } => "stops its collection",
                 Operation::PayInvoice { .. } => "Charge the customer",
+                Operation::SendMessage { .. } => "cannot be taken back",
+                Operation::ChangeAccess { .. } => "until somebody restores",
             };
             assert!(sentence.contains(consequence), "{sentence}");
         }

@@ -6,10 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use serde::Deserialize;
 
-use super::{
-    playbook::{ApprovalRule, Playbook},
-    template::Template,
-};
+use super::{approval::ApprovalRule, playbook::Playbook, template::Template};
 use crate::{classify::Bucket, decide::needs_playbook, encoding};
 
 /// A loaded policy bundle.
@@ -38,10 +35,16 @@ pub struct BundleError {
 struct Playbooks {
     version: String,
     playbook: BTreeMap<Bucket, Playbook>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approvals {
     approval: BTreeMap<String, ApprovalRule>,
 }
 
 const PLAYBOOKS: &str = "playbooks.toml";
+const APPROVALS: &str = "approvals.toml";
 const SCHEMA: &str = "rules/schema.cedarschema";
 
 impl Bundle {
@@ -61,8 +64,10 @@ impl Bundle {
         }
         let books: Playbooks =
             toml::from_str(file(PLAYBOOKS)?).map_err(|error| wrong(PLAYBOOKS, error.to_string()))?;
-        for (operation, rule) in &books.approval {
-            rule.check().map_err(|problem| wrong(PLAYBOOKS, format!("approval `{operation}`: {problem}")))?;
+        let Approvals { approval: approvals } =
+            toml::from_str(file(APPROVALS)?).map_err(|error| wrong(APPROVALS, error.to_string()))?;
+        for (operation, rule) in &approvals {
+            rule.check().map_err(|problem| wrong(APPROVALS, format!("approval `{operation}`: {problem}")))?;
         }
 
         let mut templates = BTreeMap::new();
@@ -81,10 +86,10 @@ impl Bundle {
                     format!("`{bucket}` names the template `{id}`, which is not there"),
                 ));
             }
-            if let Some(name) = playbook.request.as_ref().filter(|name| !books.approval.contains_key(*name)) {
+            if let Some(name) = playbook.request.as_ref().filter(|name| !approvals.contains_key(*name)) {
                 return Err(wrong(
                     PLAYBOOKS,
-                    format!("`{bucket}` asks for `{name}`, which has no `[approval]`"),
+                    format!("`{bucket}` asks for `{name}`, which has no `[approval]` in `{APPROVALS}`"),
                 ));
             }
         }
@@ -126,7 +131,7 @@ impl Bundle {
         }
         let digest = encoding::digest("policy/bundle/v1", |to| to.map(files));
         let id = format!("{}+{digest}", books.version);
-        Ok(Self { id, rules, schema, playbooks: books.playbook, approvals: books.approval, templates })
+        Ok(Self { id, rules, schema, playbooks: books.playbook, approvals, templates })
     }
 
     /// Version and SHA-256 over all files: `2026-11+0f3a…`.

@@ -4,6 +4,7 @@
 //! the answer names the rules that decided. A rule that errors, and a question that does not fit the
 //! schema, permit nothing (I7).
 
+mod approval;
 mod bundle;
 mod playbook;
 mod template;
@@ -20,8 +21,9 @@ use crate::{
     classify::Bucket,
 };
 
+pub use approval::ApprovalRule;
 pub use bundle::{Bundle, BundleError};
-pub use playbook::{ApprovalRule, Playbook};
+pub use playbook::Playbook;
 pub use template::{Message, Slots, Template};
 
 /// A rule that decided.

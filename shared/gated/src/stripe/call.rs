@@ -114,6 +114,9 @@ impl Call {
                 }
                 vec!["invoices", &object, "pay"]
             }
+            Operation::SendMessage { .. } | Operation::ChangeAccess { .. } => {
+                return Err(NotDone::NotAStripeCall);
+            }
         };
         let path = path.into_iter().map(str::to_owned).collect();
         metadata(&mut sent, action, digest)?;

@@ -62,6 +62,9 @@ pub enum NotDone {
     /// An amount that is not positive, or an id that cannot stand in a path.
     #[error("a parameter of the action is not usable")]
     BadParameter,
+    /// The action is no write to Stripe: a message or an entitlement has its own way.
+    #[error("the action is no call to stripe: hand it to the effect that it is for")]
+    NotAStripeCall,
     /// No connection came up.
     #[error("stripe could not be reached: try again with the same key")]
     Unreachable,
@@ -111,7 +114,11 @@ impl NotDone {
     pub const fn may_retry(&self) -> bool {
         match self {
             Self::Unreachable | Self::KeyRefused { .. } | Self::RateLimited => true,
-            Self::WrongMode | Self::WrongAccount | Self::Metadata | Self::BadParameter => false,
+            Self::WrongMode
+            | Self::WrongAccount
+            | Self::Metadata
+            | Self::BadParameter
+            | Self::NotAStripeCall => false,
         }
     }
 }
