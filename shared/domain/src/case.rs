@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CustomerId, ObjectId, Timestamp, classify::Classification, event::Origin, plan::Suppression,
+    CustomerId, ObjectId, Timestamp, classify::Classification, event::Origin, plan::{Priority, Suppression},
     policy::Verdict, trail,
 };
 
@@ -144,16 +144,28 @@ pub struct Case {
     pub state: CaseState,
     /// What was found, with the reasons.
     pub classification: Classification,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Whether more people must hear of it, with the rules that say so.
+    pub escalation: Verdict,
+    /// What to do next.
+    pub next: String,
+    /// What happens if nobody acts.
+    pub otherwise: String,
     /// What policy said to each step that was wished for, with the rules that decided.
     pub verdicts: Vec<Verdict>,
     /// What would have been done and was not, with the reason: "why did nothing happen?".
     pub suppressed: Vec<Suppression>,
+    /// Whether a message to the customer was drafted.
+    pub contacted: bool,
     /// The keys of all its steps so far.
     pub steps: Vec<crate::plan::StepKey>,
     /// When it was opened.
     pub opened: Timestamp,
     /// When it last changed.
     pub changed: Timestamp,
+    /// The last moment at which something can be done, such as a dispute's deadline.
+    pub deadline: Option<Timestamp>,
     /// When it is to be decided anew although nothing was heard: something was suppressed or missing.
     pub revisit: Option<Timestamp>,
     /// The end of its trail, which the next entry continues.

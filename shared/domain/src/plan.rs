@@ -207,6 +207,16 @@ impl StepKind {
             Self::Request { .. } => "request",
         }
     }
+
+    /// Whether it is written for the customer to read: what interlocks hold back. A follow-up for a
+    /// colleague is not.
+    pub fn is_to_customer(&self) -> bool {
+        match self {
+            Self::Draft(draft) => draft.channel != "csm",
+            Self::Reply { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// A planned step.
@@ -267,6 +277,11 @@ pub enum Interlock {
 }
 
 impl Interlock {
+    /// Whether what it holds back goes to a person instead: to the account's owner, or to finance.
+    pub const fn hands_over(self) -> bool {
+        matches!(self, Self::OpenDispute | Self::PriorityTicket | Self::PendingCancellation)
+    }
+
     /// One word for metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -73,6 +73,11 @@ const FILES: [&str; 9] = [
     "uncategorized_file",
 ];
 
+/// Whether Stripe has a field of evidence by this name.
+pub fn is_evidence_field(name: &str) -> bool {
+    TEXTS.contains(&name) || FILES.contains(&name)
+}
+
 impl Evidence {
     /// Checks the names, that nothing is blank, and the lengths.
     ///

@@ -9,7 +9,7 @@ mod issuer;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CaseKey, CustomerId, EventId, PaymentMethodId, Timestamp,
+    CaseKey, CustomerId, EventId, Money, PaymentMethodId, Timestamp,
     event::Origin,
     snapshot::{Charge, Customer, Dispute, FraudWarning, Invoice, Read, Refund, Subscription},
 };
@@ -136,4 +136,58 @@ pub struct Context {
     pub open_cases: Vec<CaseKey>,
     /// Whether the kill switch is on.
     pub frozen: bool,
+}
+
+impl Subject {
+    /// Whether Stripe does not have it.
+    pub const fn is_gone(&self) -> bool {
+        matches!(
+            self,
+            Self::Invoice(Read::Gone)
+                | Self::Dispute(Read::Gone)
+                | Self::FraudWarning(Read::Gone)
+                | Self::Refund(Read::Gone)
+                | Self::Charge(Read::Gone)
+                | Self::Subscription(Read::Gone)
+                | Self::PaymentMethod(Read::Gone)
+        )
+    }
+}
+
+impl Context {
+    /// The money at stake.
+    pub fn amount(&self) -> Option<Money> {
+        match &self.subject {
+            Subject::Invoice(Read::Found(invoice)) => Some(invoice.amount_remaining),
+            Subject::Dispute(Read::Found(dispute)) => Some(dispute.amount),
+            Subject::Refund(Read::Found(refund)) => Some(refund.amount),
+            Subject::Charge(Read::Found(charge)) => {
+                charge.asked_refund().ok().flatten().map(|(_, amount)| amount).or(Some(charge.amount))
+            }
+            Subject::FraudWarning(_) => self.charge.known().map(|charge| charge.amount),
+            _ => None,
+        }
+    }
+
+    /// What is asked for, as text: asking for something else is another request.
+    pub(crate) fn request_revision(&self) -> String {
+        match &self.subject {
+            Subject::Charge(Read::Found(charge)) => charge.refund_request.clone().unwrap_or_default(),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether a part was asked for and not answered, so that asking again soon may help.
+    pub fn is_patchy(&self) -> bool {
+        self.profile.failed()
+            || self.account.failed()
+            || self.conversations.failed()
+            || self.application.failed()
+            || self.history.failed()
+            || self.subscription.failed()
+            || self.charge.failed()
+            || self.charges.failed()
+            || self.open_invoices.failed()
+            || self.disputes.failed()
+    }
 }

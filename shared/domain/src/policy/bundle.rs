@@ -1,23 +1,38 @@
-//! Loading a bundle: every rule parses, validates strictly and has an id and a reason, or nothing
-//! starts.
+//! Loading a bundle: every rule parses, validates strictly and has an id and a reason, every playbook finds
+//! its templates, or nothing starts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
-use serde::Deserialize;
+use cedar_policy::{ActionConstraint, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{approval::ApprovalRule, playbook::Playbook, template::Template};
-use crate::{classify::Bucket, decide::needs_playbook, encoding};
+use super::{
+    Calendar, Templates,
+    approval::ApprovalRule,
+    evidence::Checklists,
+    playbook::Playbook,
+    settings::{Exception, Exceptions, Settings},
+    slot::Slots,
+    template::{Message, RenderError},
+};
+use crate::{CustomerId, Timestamp, classify::Bucket, decide::needs_playbook, encoding};
 
 /// A loaded policy bundle.
 #[derive(Debug)]
 pub struct Bundle {
     id: String,
     rules: PolicySet,
+    /// The rules that can speak about an action, so that a question asks no others.
+    by_action: BTreeMap<String, PolicySet>,
     schema: Schema,
-    playbooks: BTreeMap<Bucket, Playbook>,
+    settings: Settings,
+    exceptions: Vec<Exception>,
+    checklists: Checklists,
+    calendar: Calendar,
+    /// By segment, then by bucket.
+    playbooks: BTreeMap<String, BTreeMap<Bucket, Playbook>>,
     approvals: BTreeMap<String, ApprovalRule>,
-    templates: BTreeMap<String, Template>,
+    templates: Templates,
 }
 
 /// What is wrong with a bundle, and where.
@@ -28,6 +43,12 @@ pub struct BundleError {
     pub file: String,
     /// What is wrong with it.
     pub problem: String,
+}
+
+impl BundleError {
+    pub(super) fn new(file: &str, problem: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), problem: problem.into() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -45,93 +66,66 @@ struct Approvals {
 
 const PLAYBOOKS: &str = "playbooks.toml";
 const APPROVALS: &str = "approvals.toml";
+const SETTINGS: &str = "settings.toml";
+const EXCEPTIONS: &str = "exceptions.toml";
+const EVIDENCE: &str = "evidence.toml";
 const SCHEMA: &str = "rules/schema.cedarschema";
 
+type Files = BTreeMap<String, String>;
+
 impl Bundle {
-    /// Reads a bundle from its files, by path within the bundle.
+    /// Reads a bundle from its files, by path within the bundle. Files below `examples/` are not part of it:
+    /// they are checked against it.
     ///
     /// # Errors
     /// The first file that is missing or wrong.
-    pub fn load(files: &BTreeMap<String, String>) -> Result<Self, BundleError> {
-        let wrong = |file: &str, problem: String| BundleError { file: file.to_owned(), problem };
-        let file = |name: &str| {
-            files.get(name).ok_or_else(|| wrong(name, "the file is missing; restore it in the bundle".into()))
-        };
-        let (schema, warnings) =
-            Schema::from_cedarschema_str(file(SCHEMA)?).map_err(|error| wrong(SCHEMA, error.to_string()))?;
-        if let Some(warning) = warnings.into_iter().next() {
-            return Err(wrong(SCHEMA, warning.to_string()));
-        }
-        let books: Playbooks =
-            toml::from_str(file(PLAYBOOKS)?).map_err(|error| wrong(PLAYBOOKS, error.to_string()))?;
-        let Approvals { approval: approvals } =
-            toml::from_str(file(APPROVALS)?).map_err(|error| wrong(APPROVALS, error.to_string()))?;
+    pub fn load(files: &Files) -> Result<Self, BundleError> {
+        let files: &Files = &files
+            .iter()
+            .filter(|(name, _)| !name.starts_with("examples/"))
+            .map(|(name, text)| (name.clone(), text.clone()))
+            .collect();
+        let Playbooks { version, playbook: playbooks } = toml(files, PLAYBOOKS)?;
+        let Approvals { approval: approvals } = toml(files, APPROVALS)?;
+        let settings: Settings = toml(files, SETTINGS)?;
+        let Exceptions { exceptions } = toml(files, EXCEPTIONS)?;
+        let checklists: Checklists = toml(files, EVIDENCE)?;
+        let calendar = Calendar::load(files)?;
+        let templates = Templates::load(files)?;
         for (operation, rule) in &approvals {
-            rule.check().map_err(|problem| wrong(APPROVALS, format!("approval `{operation}`: {problem}")))?;
+            rule.check()
+                .map_err(|problem| BundleError::new(APPROVALS, format!("approval `{operation}`: {problem}")))?;
         }
-
-        let mut templates = BTreeMap::new();
-        for (name, source) in files.iter().filter(|(name, _)| name.starts_with("templates/")) {
-            let template: Template =
-                toml::from_str(source).map_err(|error| wrong(name, error.to_string()))?;
-            template.check().map_err(|problem| wrong(name, problem))?;
-            if let Some(other) = templates.insert(template.id.clone(), template) {
-                return Err(wrong(name, format!("template id `{}` is used twice", other.id)));
-            }
+        settings.check().map_err(|problem| BundleError::new(SETTINGS, problem))?;
+        for exception in &exceptions {
+            exception.check().map_err(|problem| BundleError::new(EXCEPTIONS, problem))?;
         }
-        for (bucket, playbook) in &books.playbook {
-            if let Some(id) = playbook.draft.as_ref().filter(|id| !templates.contains_key(*id)) {
-                return Err(wrong(
-                    PLAYBOOKS,
-                    format!("`{bucket}` names the template `{id}`, which is not there"),
-                ));
-            }
-            if let Some(name) = playbook.request.as_ref().filter(|name| !approvals.contains_key(*name)) {
-                return Err(wrong(
-                    PLAYBOOKS,
-                    format!("`{bucket}` asks for `{name}`, which has no `[approval]` in `{APPROVALS}`"),
-                ));
-            }
-        }
-        let needed = Bucket::ALL.into_iter().filter(|bucket| needs_playbook(*bucket));
-        if let Some(bucket) = needed.into_iter().find(|bucket| !books.playbook.contains_key(bucket)) {
-            return Err(wrong(PLAYBOOKS, format!("add `[playbook.{bucket}]`: somebody has to see it")));
-        }
-
-        let mut rules = PolicySet::new();
-        let mut ids = BTreeSet::new();
-        for (name, source) in files.iter().filter(|(name, _)| name.strip_suffix(".cedar").is_some()) {
-            let parsed: PolicySet = source.parse().map_err(|error| wrong(name, format!("{error}")))?;
-            if parsed.templates().next().is_some() {
-                return Err(wrong(name, "a rule with slots is not used here; write it out".into()));
-            }
-            for rule in parsed.policies() {
-                let id = rule.annotation("id").filter(|id| !id.is_empty());
-                let id = id.ok_or_else(|| wrong(name, "every rule needs an @id(\"…\")".into()))?;
-                if rule.annotation("reason").is_none_or(str::is_empty) {
-                    return Err(wrong(name, format!("rule `{id}` needs a @reason(\"…\") for people")));
-                }
-                if !ids.insert(id.to_owned()) {
-                    return Err(wrong(name, format!("rule id `{id}` is used twice")));
-                }
-                rules
-                    .add(rule.new_id(PolicyId::new(id)))
-                    .map_err(|error| wrong(name, format!("rule `{id}`: {error}")))?;
-            }
-        }
-        if rules.is_empty() {
-            return Err(wrong("rules/", "there is no rule, so nothing would ever be permitted".into()));
-        }
-        let validation = Validator::new(schema.clone()).validate(&rules, ValidationMode::Strict);
-        if let Some(error) = validation.validation_errors().next() {
-            return Err(wrong("rules/", error.to_string()));
-        }
-        if let Some(warning) = validation.validation_warnings().next() {
-            return Err(wrong("rules/", warning.to_string()));
-        }
+        checklists.check().map_err(|problem| BundleError::new(EVIDENCE, problem))?;
+        check_playbooks(&playbooks, &settings, &templates, &approvals)?;
+        let (rules, schema) = rules(files)?;
         let digest = encoding::digest("policy/bundle/v1", |to| to.map(files));
-        let id = format!("{}+{digest}", books.version);
-        Ok(Self { id, rules, schema, playbooks: books.playbook, approvals, templates })
+        let playbooks = settings
+            .segments
+            .iter()
+            .map(|segment| {
+                let books = playbooks.iter();
+                let books = books.map(|(bucket, book)| (*bucket, book.for_segment(&segment.name)));
+                (segment.name.clone(), books.collect())
+            })
+            .collect();
+        Ok(Self {
+            id: format!("{version}+{digest}"),
+            by_action: by_action(&rules, &schema),
+            rules,
+            schema,
+            settings,
+            exceptions,
+            checklists,
+            calendar,
+            playbooks,
+            approvals,
+            templates,
+        })
     }
 
     /// Version and SHA-256 over all files: `2026-11+0f3a…`.
@@ -139,19 +133,60 @@ impl Bundle {
         &self.id
     }
 
-    /// What to do about a bucket; nothing if the bundle has no playbook for it.
-    pub fn playbook(&self, bucket: Bucket) -> Option<&Playbook> {
-        self.playbooks.get(&bucket)
+    /// The numbers behind the rules.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
-    /// An approved message.
-    pub fn template(&self, id: &str) -> Option<&Template> {
-        self.templates.get(id)
+    /// Business days, holidays, quiet hours.
+    pub const fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
-    /// Every channel that a playbook names.
+    /// What banks want to see.
+    pub const fn checklists(&self) -> &Checklists {
+        &self.checklists
+    }
+
+    /// The approved messages.
+    pub const fn templates(&self) -> &Templates {
+        &self.templates
+    }
+
+    /// The exceptions for a customer that count at a time.
+    pub fn exceptions<'a>(
+        &'a self,
+        customer: Option<&'a CustomerId>,
+        at: Timestamp,
+    ) -> impl Iterator<Item = &'a Exception> {
+        self.exceptions.iter().filter(move |one| Some(&one.customer) == customer && one.counts(at))
+    }
+
+    /// What to do about a bucket for customers of a segment; nothing if the bundle has no playbook for it.
+    pub fn playbook(&self, bucket: Bucket, segment: &str) -> Option<&Playbook> {
+        self.playbooks.get(segment)?.get(&bucket)
+    }
+
+    /// An approved message, filled: in the language that a customer prefers, if it is one of ours. `None` if
+    /// there is no such template.
+    pub fn message(
+        &self,
+        id: &str,
+        wanted: Option<&str>,
+        facts: &Slots,
+    ) -> Option<Result<Message, RenderError>> {
+        let locale = super::Locale::best(wanted, self.templates.default_locale());
+        let template = self.templates.get(id, locale)?;
+        Some(template.render(&facts.only(&template.slots), self.calendar.zone()))
+    }
+
+    /// Every channel that a playbook names, and the one for what is escalated.
     pub fn channels(&self) -> BTreeSet<&str> {
-        self.playbooks.values().map(|playbook| playbook.channel.as_str()).collect()
+        let books = self.playbooks.values().flat_map(BTreeMap::values);
+        books
+            .map(|playbook| playbook.channel.as_str())
+            .chain([self.settings.escalation.channel.as_str()])
+            .collect()
     }
 
     /// How an operation is approved; an operation without a rule cannot be proposed.
@@ -159,8 +194,14 @@ impl Bundle {
         self.approvals.get(operation)
     }
 
-    pub(super) const fn rules(&self) -> &PolicySet {
-        &self.rules
+    /// Every rule with its id and reason, in the order of the ids.
+    pub fn rules(&self) -> BTreeMap<String, String> {
+        let all = self.rules.policies().map(|rule| (rule.id().to_string(), self.reason(rule.id())));
+        all.collect()
+    }
+
+    pub(super) fn rules_for(&self, action: &str) -> &PolicySet {
+        self.by_action.get(action).unwrap_or(&self.rules)
     }
 
     pub(super) const fn schema(&self) -> &Schema {
@@ -170,4 +211,103 @@ impl Bundle {
     pub(super) fn reason(&self, id: &PolicyId) -> String {
         self.rules.annotation(id, "reason").unwrap_or_default().to_owned()
     }
+}
+
+fn text<'a>(files: &'a Files, name: &str) -> Result<&'a str, BundleError> {
+    let missing = || BundleError::new(name, "the file is missing; restore it in the bundle");
+    files.get(name).map(String::as_str).ok_or_else(missing)
+}
+
+/// A file of the bundle, with unknown fields refused. What is wrong is told with its line.
+pub(super) fn toml<T: DeserializeOwned>(files: &Files, name: &str) -> Result<T, BundleError> {
+    toml::from_str(text(files, name)?).map_err(|error| BundleError::new(name, error.to_string().trim()))
+}
+
+fn check_playbooks(
+    playbooks: &BTreeMap<Bucket, Playbook>,
+    settings: &Settings,
+    templates: &Templates,
+    approvals: &BTreeMap<String, ApprovalRule>,
+) -> Result<(), BundleError> {
+    let wrong = |problem: String| Err(BundleError::new(PLAYBOOKS, problem));
+    let segments: Vec<&str> = settings.segments.iter().map(|segment| segment.name.as_str()).collect();
+    for (bucket, playbook) in playbooks {
+        if let Err(problem) = playbook.check(&segments) {
+            return wrong(format!("`{bucket}`: {problem}"));
+        }
+        for rung in playbook.all_rungs() {
+            let mut named = rung.draft.iter().chain(&rung.follow_up);
+            if let Some(id) = named.find(|id| templates.get(id, templates.default_locale()).is_none()) {
+                return wrong(format!("`{bucket}` names the template `{id}`, which is not there"));
+            }
+            if let Some(name) = rung.request.as_ref().filter(|name| !approvals.contains_key(*name)) {
+                return wrong(format!("`{bucket}` asks for `{name}`, which has no `[approval]`"));
+            }
+        }
+    }
+    let mut needed = Bucket::ALL.into_iter().filter(|bucket| needs_playbook(*bucket));
+    match needed.find(|bucket| !playbooks.contains_key(bucket)) {
+        Some(bucket) => wrong(format!("add `[playbook.{bucket}]`: somebody has to see it")),
+        None => Ok(()),
+    }
+}
+
+fn rules(files: &Files) -> Result<(PolicySet, Schema), BundleError> {
+    let (schema, warnings) = Schema::from_cedarschema_str(text(files, SCHEMA)?)
+        .map_err(|error| BundleError::new(SCHEMA, error.to_string()))?;
+    if let Some(warning) = warnings.into_iter().next() {
+        return Err(BundleError::new(SCHEMA, warning.to_string()));
+    }
+    let mut rules = PolicySet::new();
+    let mut ids: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, source) in files.iter().filter(|(name, _)| name.strip_suffix(".cedar").is_some()) {
+        let wrong = |problem: String| BundleError::new(name, problem);
+        let parsed: PolicySet = source.parse().map_err(|error| wrong(error.to_string()))?;
+        if parsed.templates().next().is_some() {
+            return Err(wrong("a rule with slots is not used here; write it out".into()));
+        }
+        for rule in parsed.policies() {
+            let id = rule.annotation("id").filter(|id| !id.is_empty());
+            let id = id.ok_or_else(|| wrong("every rule needs an @id(\"…\")".into()))?;
+            if rule.annotation("reason").is_none_or(str::is_empty) {
+                return Err(wrong(format!("rule `{id}` needs a @reason(\"…\") for people")));
+            }
+            if let Some(other) = ids.insert(id.to_owned(), name) {
+                return Err(wrong(format!("rule id `{id}` is used twice, here and in `{other}`")));
+            }
+            rules
+                .add(rule.new_id(PolicyId::new(id)))
+                .map_err(|error| wrong(format!("rule `{id}`: {error}")))?;
+        }
+    }
+    if rules.is_empty() {
+        return Err(BundleError::new("rules/", "there is no rule, so nothing would ever be permitted"));
+    }
+    let validation = Validator::new(schema.clone()).validate(&rules, ValidationMode::Strict);
+    // The validator names the rule; the file is the one that the rule stands in.
+    let place = |id: &PolicyId| ids.get(&id.to_string()).copied().unwrap_or("rules/").to_owned();
+    if let Some(error) = validation.validation_errors().next() {
+        return Err(BundleError::new(&place(error.policy_id()), error.to_string()));
+    }
+    if let Some(warning) = validation.validation_warnings().next() {
+        return Err(BundleError::new(&place(warning.policy_id()), warning.to_string()));
+    }
+    Ok((rules, schema))
+}
+
+/// The rules that can speak about each action of the schema.
+fn by_action(rules: &PolicySet, schema: &Schema) -> BTreeMap<String, PolicySet> {
+    schema
+        .actions()
+        .map(|action| {
+            let speaks = |constraint: &ActionConstraint| match constraint {
+                ActionConstraint::Any => true,
+                ActionConstraint::Eq(one) => one == action,
+                ActionConstraint::In(some) => some.contains(action),
+            };
+            let slice = rules.policies().filter(|rule| speaks(&rule.action_constraint())).cloned();
+            let name = action.id().unescaped().to_owned();
+            (name, PolicySet::from_policies(slice).unwrap_or_else(|_| rules.clone()))
+        })
+        .collect()
 }

@@ -6,7 +6,10 @@
 
 mod approval;
 mod bundle;
+mod evidence;
+mod facts;
 mod playbook;
+mod settings;
 mod template;
 
 use cedar_policy::{
@@ -15,15 +18,19 @@ use cedar_policy::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    CaseKind, Money,
-    approval::{Action, Person},
-    classify::Bucket,
-};
+use crate::approval::{Action, Person};
 
 pub use approval::ApprovalRule;
 pub use bundle::{Bundle, BundleError};
-pub use playbook::Playbook;
+pub use evidence::{Checklists, Wanted};
+pub(crate) use facts::Found;
+pub use facts::{CaseFacts, Strength};
+pub use playbook::{Kind, Override, Playbook, Rung};
+pub use settings::{
+    Autonomy, Churn, Controlled, DisputeSettings, Escalation, Exception, ExceptionKind, Frequency, Gated,
+    Segment, Settings, Source, Thresholds,
+};
+pub(crate) use settings::is_above;
 pub use template::{Message, Slots, Template};
 
 /// A rule that decided.
@@ -50,30 +57,24 @@ pub struct Verdict {
     pub policy: String,
 }
 
-/// What a rule may know of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CaseFacts {
-    /// What it is about.
-    pub kind: CaseKind,
-    /// What was found.
-    pub bucket: Bucket,
-    /// The money at stake, if any.
-    pub amount: Option<Money>,
-}
-
 impl Bundle {
-    /// Whether the agent may take a step of a case by itself.
-    pub fn may_step(&self, step: &str, case: CaseFacts) -> Verdict {
-        let mut facts = vec![text("kind", case.kind.as_str()), text("bucket", case.bucket.as_str())];
-        if let Some(money) = case.amount {
-            facts.push(("amount".to_owned(), RestrictedExpression::new_long(money.amount)));
-            facts.push(text("currency", money.currency.code()));
-        }
-        let entities = [
-            uid("Agent", "processor").map(|agent| Entity::new_no_attrs(agent, [].into())),
-            uid("Case", "case").and_then(|id| Entity::new(id, facts.into_iter().collect(), [].into()).ok()),
-        ];
-        self.ask(step, ("Agent", "processor"), ("Case", "case"), entities.into_iter().flatten().collect())
+    /// What the rules say to each question about a case, in the order of the questions. The facts are put
+    /// to them once.
+    pub(crate) fn may<'a>(
+        &self,
+        facts: &CaseFacts,
+        questions: impl IntoIterator<Item = &'a str>,
+    ) -> Vec<Verdict> {
+        let case = uid("Case", "case").and_then(|id| Entity::new(id, facts.attributes().collect(), [].into()).ok());
+        let agent = uid("Agent", "processor").map(|agent| Entity::new_no_attrs(agent, [].into()));
+        let entities = Entities::from_entities(agent.into_iter().chain(case), Some(self.schema()));
+        questions
+            .into_iter()
+            .map(|question| match &entities {
+                Ok(entities) => self.ask(question, ("Agent", "processor"), ("Case", "case"), entities),
+                Err(error) => self.refuse(question, error.to_string()),
+            })
+            .collect()
     }
 
     /// Whether a person may sign a proposal. The floor in [`Person::may_sign`] comes first and is
@@ -98,7 +99,24 @@ impl Bundle {
             uid("Proposal", action.proposal.as_str())
                 .and_then(|id| Entity::new(id, facts.into_iter().collect(), [].into()).ok()),
         );
-        self.ask("sign", ("Person", person.id.as_str()), ("Proposal", action.proposal.as_str()), entities)
+        match Entities::from_entities(entities, Some(self.schema())) {
+            Ok(entities) => {
+                let (person, proposal) = (person.id.as_str(), action.proposal.as_str());
+                self.ask("sign", ("Person", person), ("Proposal", proposal), &entities)
+            }
+            Err(error) => self.refuse("sign", error.to_string()),
+        }
+    }
+
+    /// An answer that permits nothing, because the question could not be put.
+    fn refuse(&self, asked: &str, error: String) -> Verdict {
+        Verdict {
+            asked: asked.to_owned(),
+            permitted: false,
+            rules: Vec::new(),
+            errors: vec![error],
+            policy: self.id().to_owned(),
+        }
     }
 
     fn ask(
@@ -106,30 +124,19 @@ impl Bundle {
         action: &str,
         principal: (&str, &str),
         resource: (&str, &str),
-        entities: Vec<Entity>,
+        entities: &Entities,
     ) -> Verdict {
-        let refuse = |error: String| Verdict {
-            asked: action.to_owned(),
-            permitted: false,
-            rules: Vec::new(),
-            errors: vec![error],
-            policy: self.id().to_owned(),
-        };
         let (Some(principal), Some(act), Some(resource)) =
             (uid(principal.0, principal.1), uid("Action", action), uid(resource.0, resource.1))
         else {
-            return refuse("the question cannot be put to the rules".into());
+            return self.refuse(action, "the question cannot be put to the rules".into());
         };
         let request = match Request::new(principal, act, resource, CedarContext::empty(), Some(self.schema()))
         {
             Ok(request) => request,
-            Err(error) => return refuse(error.to_string()),
+            Err(error) => return self.refuse(action, error.to_string()),
         };
-        let entities = match Entities::from_entities(entities, Some(self.schema())) {
-            Ok(entities) => entities,
-            Err(error) => return refuse(error.to_string()),
-        };
-        let answer = Authorizer::new().is_authorized(&request, self.rules(), &entities);
+        let answer = Authorizer::new().is_authorized(&request, self.rules_for(action), entities);
         let errors: Vec<String> = answer.diagnostics().errors().map(ToString::to_string).collect();
         let mut rules: Vec<RuleRef> = answer
             .diagnostics()

@@ -1,5 +1,7 @@
 //! Charges.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -47,6 +49,9 @@ pub struct Charge {
     /// The metadata key `refund_request`: how support asks for a refund in the Dashboard. No other
     /// metadata is read.
     pub refund_request: Option<String>,
+    /// The metadata that the policy lets be read.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
     /// Whether it happened in live mode.
     pub livemode: bool,
     /// When it was created.

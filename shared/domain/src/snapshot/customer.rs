@@ -32,6 +32,9 @@ pub struct Customer {
     pub name: Option<String>,
     /// As above.
     pub email: Option<String>,
+    /// The language that they prefer: `de-AT`.
+    #[serde(default)]
+    pub locale: Option<String>,
 }
 
 /// A subscription.

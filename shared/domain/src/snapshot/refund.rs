@@ -1,5 +1,7 @@
 //! Refunds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{ChargeId, Money, PaymentIntentId, RefundId, Timestamp, open_enum::open_enum};
@@ -37,6 +39,9 @@ pub struct Refund {
     pub approval_id: Option<String>,
     /// The digest of that proposal, likewise.
     pub approval_digest: Option<String>,
+    /// The metadata that the policy lets be read.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
     /// When it was created.
     pub created: Timestamp,
 }

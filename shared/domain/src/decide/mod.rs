@@ -1,0 +1,348 @@
+//! From a context to a decision: classify, ask the rules, ask the interlocks, plan.
+
+mod churn;
+mod deadlines;
+mod evidence;
+mod handoff;
+mod interlocks;
+mod links;
+mod messages;
+mod refunds;
+mod status;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Case, CaseKey, CaseKind, Timestamp,
+    case::CaseState,
+    classify::{Bucket, Classification, classify},
+    context::{Context, Subject},
+    plan::{Interlock, Priority, Step, StepKind, Suppression},
+    policy::{Bundle, CaseFacts, Found, Gated, Kind, Playbook, RuleRef, Verdict},
+    snapshot::Read,
+    trail::Head,
+};
+
+/// What was decided about a case, complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Where the case stands now.
+    pub state: CaseState,
+    /// What was found.
+    pub classification: Classification,
+    /// The customer's segment.
+    pub segment: String,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Whether more people must hear of it, with the rules that say so.
+    pub escalation: Verdict,
+    /// What a refund touches: `entitlements`, `revenue_recognition`, `account_health`.
+    pub touches: BTreeSet<String>,
+    /// What to do next.
+    pub next: String,
+    /// What happens if nobody acts.
+    pub otherwise: String,
+    /// What policy said to each step that was wished for.
+    pub verdicts: Vec<Verdict>,
+    /// Steps that were not taken, with the reason.
+    pub suppressed: Vec<Suppression>,
+    /// Steps to take; those that the case has already are not repeated here.
+    pub steps: Vec<Step>,
+    /// The last day on which something can be done, such as a dispute's deadline.
+    pub deadline: Option<Timestamp>,
+    /// When to decide anew even if nothing is heard: something was held back or could not be read, or the
+    /// next rung of the ladder is due.
+    pub revisit: Option<Timestamp>,
+}
+
+/// Decides about a case. The same context, case and bundle give the same decision; neither the
+/// order of events nor their payload matters, since all facts come from the re-read.
+pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &Bundle) -> Decision {
+    let classification = settle_answered(key, context, before, classify(context));
+    let classification = churn::raise(context, bundle, classification);
+    let bucket = classification.bucket;
+    let opened = before.map_or(context.at, |case| case.opened);
+    let day = context.at.since(opened).div_euclid(86_400).max(0);
+    let checklist = evidence::checklist(context, bundle);
+    let touches = refunds::touches(context, bundle, bucket);
+    let found = Found { bucket, day, evidence: evidence::strength(&checklist), touches };
+    let facts = CaseFacts::of(key, context, bundle, &found);
+    let playbook = bundle.playbook(bucket, &facts.segment);
+    let rung = playbook.and_then(|playbook| playbook.due(day));
+
+    let mut turn = Turn { key, context, before, bundle, facts: &facts, classification: &classification };
+    let wishes = turn.wishes(playbook, rung, &checklist);
+    let questions = ["escalate", "alert", "task"].into_iter().chain(wishes.iter().map(|wish| wish.kind.name()));
+    let mut verdicts = bundle.may(&facts, questions).into_iter();
+    let escalation = escalation(&facts, verdicts.next());
+    let (alert, task) = (verdicts.next(), verdicts.next());
+    let escalated = escalation.permitted;
+    let mut decision = Decision {
+        state: if bucket.is_settled() { CaseState::Closed } else { CaseState::Open },
+        segment: facts.segment.clone(),
+        priority: handoff::priority(&facts, escalated),
+        touches: facts.touches.iter().map(|&one| one.to_owned()).collect(),
+        next: playbook.map_or_else(String::new, |playbook| playbook.next.clone()),
+        otherwise: playbook.map_or_else(String::new, |playbook| playbook.otherwise.clone()),
+        escalation,
+        verdicts: Vec::new(),
+        suppressed: interlocks::stopped(context, before, bucket).into_iter().collect(),
+        steps: Vec::new(),
+        deadline: deadlines::deadline(context),
+        revisit: None,
+        classification: classification.clone(),
+    };
+    for (wish, verdict) in wishes.into_iter().zip(verdicts) {
+        turn.take(wish, verdict, &mut decision);
+    }
+    // What people must hear comes last, so that it tells what was done and what was held back. Interlocks
+    // keep messages from customers and requests from approvers; the team always hears.
+    if let Some(playbook) = playbook {
+        let handed = decision.suppressed.iter().find(|one| one.interlock.hands_over()).cloned();
+        let wants = |kind| rung.is_some_and(|(_, rung)| rung.steps.contains(&kind));
+        if let Some(task) = task.filter(|_| wants(Kind::Task) || handed.is_some() || escalated) {
+            turn.take(handoff::task(&turn, playbook, &decision, handed.as_ref(), rung), task, &mut decision);
+        }
+        if let Some(alert) = alert.filter(|_| wants(Kind::Alert) || handed.is_some() || escalated) {
+            turn.take(handoff::alert(&turn, playbook, &decision, handed.as_ref(), rung), alert, &mut decision);
+        }
+    }
+    decision.revisit = deadlines::revisit(&turn, &decision, playbook, rung, opened);
+    decision
+}
+
+/// One decision while it is made.
+struct Turn<'a> {
+    key: &'a CaseKey,
+    context: &'a Context,
+    before: Option<&'a Case>,
+    bundle: &'a Bundle,
+    facts: &'a CaseFacts,
+    classification: &'a Classification,
+}
+
+impl Turn<'_> {
+    /// The steps that this rung of the ladder wishes for, less those that the case has already.
+    fn wishes(
+        &self,
+        playbook: Option<&Playbook>,
+        rung: Option<(usize, &crate::policy::Rung)>,
+        checklist: &[crate::plan::ChecklistItem],
+    ) -> Vec<Step> {
+        let mut wishes = Vec::new();
+        if let (Some(playbook), Some((place, rung))) = (playbook, rung) {
+            if let Some(operation) = &rung.request {
+                wishes.push(self.request(operation));
+            }
+            if !rung.only_after_contact || self.before.is_some_and(|case| case.contacted) {
+                wishes.extend(messages::drafts(self, rung, place));
+            }
+            let revision = self.revision(place);
+            for kind in &rung.steps {
+                match kind {
+                    Kind::Note => {
+                        let text = handoff::note(self, playbook);
+                        wishes.push(self.step(StepKind::Note { text }, &revision));
+                    }
+                    Kind::Ticket => wishes.push(self.step(handoff::ticket(self, playbook), &revision)),
+                    Kind::Evidence => wishes.push(evidence::step(self, checklist)),
+                    Kind::Alert | Kind::Task => {}
+                }
+            }
+        }
+        wishes.extend(status::step(self));
+        wishes.retain(|wish| !self.before.is_some_and(|case| case.steps.contains(&wish.key)));
+        wishes
+    }
+
+    /// The request for a gated action. It is kept as a recommendation if the policy does not let the agent
+    /// ask.
+    fn request(&self, operation: &str) -> Step {
+        let kind = StepKind::Request {
+            operation: operation.to_owned(),
+            origin: self.context.origin.clone(),
+            source: self.context.event.clone(),
+        };
+        let mut step = self.step(kind, &self.context.request_revision());
+        if self.bundle.settings().autonomy.gated.get(operation) != Some(&Gated::Approve) {
+            step.kept = Some("the policy only recommends it".into());
+        }
+        step
+    }
+
+    fn step(&self, kind: StepKind, revision: &str) -> Step {
+        let mut step = Step::new(self.key, self.context.customer.clone(), kind, revision);
+        step.kept = self.kept(&step.kind);
+        step
+    }
+
+    /// Why a step stays with the case.
+    fn kept(&self, kind: &StepKind) -> Option<String> {
+        let autonomy = &self.bundle.settings().autonomy;
+        let systems = self.context.systems;
+        let (level, system) = match kind {
+            StepKind::Draft(_) => return Some("a person sends it".into()),
+            StepKind::Evidence { .. } => return Some("a person submits it".into()),
+            StepKind::Request { .. } => return None,
+            StepKind::Alert(_) => (autonomy.alert, None),
+            StepKind::Task(_) => (autonomy.task, Some(("CRM", systems.crm))),
+            StepKind::Note { .. } => (autonomy.note, Some(("CRM", systems.crm))),
+            StepKind::PaymentStatus(_) => (autonomy.payment_status, Some(("CRM", systems.crm))),
+            StepKind::Ticket { .. } => (autonomy.ticket, Some(("help desk", systems.help_desk))),
+            StepKind::Reply { .. } => (autonomy.reply, Some(("help desk", systems.help_desk))),
+        };
+        if level == crate::policy::Controlled::Draft {
+            return Some("the policy leaves it to a person".into());
+        }
+        match system {
+            Some((name, false)) => Some(format!("no {name} is configured")),
+            Some((_, true)) if self.context.customer.is_none() => Some("the customer is not known".into()),
+            _ => None,
+        }
+    }
+
+    /// Takes a step, or says why not.
+    fn take(&mut self, wish: Step, verdict: Verdict, decision: &mut Decision) {
+        if self.before.is_some_and(|case| case.steps.contains(&wish.key)) {
+            return;
+        }
+        let name = wish.kind.name();
+        let held = interlocks::interlock(self, &wish.kind).or_else(|| {
+            let why = verdict.errors.first().map_or("no rule permits it", String::as_str);
+            let forbidden = verdict.rules.first().map_or(why, |rule| rule.reason.as_str());
+            (!verdict.permitted).then(|| (Interlock::NoRule, forbidden.to_owned()))
+        });
+        decision.verdicts.push(verdict);
+        match held {
+            None => decision.steps.push(wish),
+            Some((interlock, because)) => {
+                decision.suppressed.push(Suppression { step: name.into(), interlock, because });
+            }
+        }
+    }
+
+    /// What makes a new message necessary: another bucket, another rung, or a fact that changes what to
+    /// do. It comes from what Stripe says and never from how often it said so, so duplicates and
+    /// reordering add none.
+    fn revision(&self, place: usize) -> String {
+        let more = match &self.context.subject {
+            // A failure is worth saying again when Stripe stops trying by itself.
+            Subject::Invoice(Read::Found(invoice)) => match invoice.next_payment_attempt {
+                Some(_) => "Stripe tries again".to_owned(),
+                None => "Stripe does not try again".to_owned(),
+            },
+            // An inquiry that becomes a chargeback needs another answer by another day.
+            Subject::Dispute(Read::Found(dispute)) => {
+                let due = dispute.due_by.map_or(0, Timestamp::seconds);
+                format!("{} {due} {}", dispute.status, deadlines::dispute_rung(self).unwrap_or_default())
+            }
+            Subject::Subscription(Read::Found(one)) => {
+                let end = one.cancel_at.or(one.ended_at).or(one.current_period_end);
+                format!("{} {}", one.status, end.filter(|_| one.is_ending()).map_or(0, Timestamp::seconds))
+            }
+            Subject::Charge(Read::Found(_)) => self.context.request_revision(),
+            _ => String::new(),
+        };
+        format!("{} {more} {place}", self.classification.bucket)
+    }
+}
+
+/// Whether more people must hear of it. A rule says so, or something that should be known is not, or the
+/// rules could not be asked (I7).
+fn escalation(facts: &CaseFacts, verdict: Option<Verdict>) -> Verdict {
+    let mut verdict = verdict.unwrap_or_else(|| Verdict {
+        asked: "escalate".into(),
+        permitted: true,
+        rules: Vec::new(),
+        errors: vec!["the rules gave no answer".into()],
+        policy: String::new(),
+    });
+    let floor = |id: &str, reason: String| RuleRef { id: id.to_owned(), reason };
+    // A forbidding rule may silence other rules, but nothing silences the floor.
+    if !verdict.permitted {
+        verdict.rules.clear();
+    }
+    if !verdict.errors.is_empty() {
+        verdict.rules.push(floor("floor-error", "A rule could not be evaluated, so a person decides.".into()));
+    }
+    if !facts.missing.is_empty() && !facts.bucket.is_settled() {
+        let names: Vec<&str> = facts.missing.iter().copied().collect();
+        let reason = format!("Not known: {}. What is not known counts as the stricter case.", names.join(", "));
+        verdict.rules.push(floor("floor-missing", reason));
+    }
+    verdict.permitted = !verdict.rules.is_empty();
+    verdict
+}
+
+/// A request that the case has made already is answered as soon as money went back; what the charge
+/// still asks for in its metadata is the same request.
+fn settle_answered(
+    key: &CaseKey,
+    context: &Context,
+    before: Option<&Case>,
+    found: Classification,
+) -> Classification {
+    let Subject::Charge(Read::Found(charge)) = &context.subject else { return found };
+    let made = StepKind::Request { operation: String::new(), origin: context.origin.clone(), source: None };
+    let request = Step::new(key, None, made, &context.request_revision()).key;
+    let asked = charge.refund_request.is_some() && charge.amount_refunded.amount > 0;
+    if asked && before.is_some_and(|case| case.steps.contains(&request)) {
+        let reason = format!("{} of {} went back after this request", charge.amount_refunded, charge.amount);
+        return Classification::new(Bucket::RefundMade, reason);
+    }
+    found
+}
+
+impl Case {
+    /// The case after a decision.
+    pub fn after(
+        before: Option<&Self>,
+        key: &CaseKey,
+        context: &Context,
+        decision: &Decision,
+        now: Timestamp,
+        trail: Head,
+    ) -> Self {
+        let mut steps = before.map(|case| case.steps.clone()).unwrap_or_default();
+        steps.extend(decision.steps.iter().map(|step| step.key.clone()));
+        Self {
+            key: key.clone(),
+            customer: context.customer.clone().or_else(|| before.and_then(|case| case.customer.clone())),
+            origin: context.origin.clone(),
+            state: decision.state,
+            classification: decision.classification.clone(),
+            priority: decision.priority,
+            escalation: decision.escalation.clone(),
+            next: decision.next.clone(),
+            otherwise: decision.otherwise.clone(),
+            verdicts: decision.verdicts.clone(),
+            suppressed: decision.suppressed.clone(),
+            contacted: before.is_some_and(|case| case.contacted) || decision.contacts(),
+            steps,
+            opened: before.map_or(now, |case| case.opened),
+            changed: now,
+            deadline: decision.deadline,
+            revisit: decision.revisit,
+            trail,
+        }
+    }
+}
+
+impl Decision {
+    /// Whether it drafts a message to the customer.
+    pub fn contacts(&self) -> bool {
+        self.steps.iter().any(|step| step.kind.is_to_customer())
+    }
+}
+
+/// Whether a bucket must have a playbook: one that somebody has to see.
+pub const fn needs_playbook(bucket: Bucket) -> bool {
+    !bucket.is_settled() && !matches!(bucket, Bucket::DisputeUnderReview | Bucket::RefundPending)
+}
+
+/// Whether a case of this kind is about a payment that failed.
+const fn is_recovery(kind: CaseKind) -> bool {
+    matches!(kind, CaseKind::Recovery)
+}
