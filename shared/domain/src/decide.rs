@@ -8,7 +8,7 @@ use crate::{
     classify::{Bucket, Classification, classify},
     context::{Context, Subject},
     plan::{Interlock, Step, StepKind, Suppression},
-    policy::{Bundle, CaseFacts, Playbook, Slots, Verdict},
+    policy::{Bundle, CaseFacts, Playbook, Slot, Verdict},
     snapshot::Read,
     trail::Head,
 };
@@ -168,9 +168,11 @@ fn alert(key: &CaseKey, context: &Context, playbook: &Playbook, decision: &Decis
 /// The message to the customer that the playbook names. It was rendered when the bundle was loaded, so
 /// it renders; if it did not, there is none.
 fn draft(context: &Context, playbook: &Playbook, bundle: &Bundle) -> Option<StepKind> {
-    let template = bundle.template(playbook.draft.as_ref()?)?;
-    let slots = Slots { amount: context.amount()?.to_string(), object: context.object()? };
-    let message = template.render(&slots).ok()?;
+    let template = bundle.template(playbook.draft.as_ref()?, bundle.templates().default_locale())?;
+    let facts = bundle.templates().house().clone();
+    let facts =
+        facts.with("amount", Slot::Money(context.amount()?)).with("invoice", Slot::Text(context.object()?));
+    let message = template.render(&facts.only(&template.slots), bundle.calendar().zone()).ok()?;
     Some(StepKind::Draft { template: message.template, subject: message.subject, text: message.text })
 }
 

@@ -35,7 +35,9 @@ fn bundle() -> Bundle {
 fn files() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/policy");
     let mut files = BTreeMap::new();
-    files.insert("playbooks.toml".to_owned(), fs::read_to_string(folder.join("playbooks.toml")).unwrap());
+    for name in ["calendar.toml", "house.toml", "playbooks.toml"] {
+        files.insert(name.to_owned(), fs::read_to_string(folder.join(name)).unwrap());
+    }
     for inner in ["rules", "templates"] {
         for file in fs::read_dir(folder.join(inner)).unwrap() {
             let path = file.unwrap().path();
@@ -162,7 +164,7 @@ fn a_failed_payment_is_classified_drafted_for_and_told_with_the_rule_that_decide
     assert_eq!((decision.state, steps(&decision)), (CaseState::Open, vec!["draft", "alert"]));
     assert_eq!(decision.verdicts[0].rules[0].id, "agent-drafts-recovery");
     let StepKind::Draft { template, text, .. } = &decision.steps[0].kind else { panic!("no draft") };
-    assert_eq!(template, "recovery-update-card/1");
+    assert_eq!(template, "recovery-update-card.en/2");
     assert!(text.contains("29.00 USD") && text.contains("in_1"), "{text}");
     assert!(decision.verdicts[0].policy.starts_with("2026-11+"));
 }

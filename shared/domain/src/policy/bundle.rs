@@ -7,8 +7,11 @@ use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use serde::Deserialize;
 
 use super::{
+    calendar::Calendar,
+    locale::Locale,
     playbook::{ApprovalRule, Playbook},
     template::Template,
+    templates::Templates,
 };
 use crate::{classify::Bucket, decide::needs_playbook, encoding};
 
@@ -20,7 +23,8 @@ pub struct Bundle {
     schema: Schema,
     playbooks: BTreeMap<Bucket, Playbook>,
     approvals: BTreeMap<String, ApprovalRule>,
-    templates: BTreeMap<String, Template>,
+    templates: Templates,
+    calendar: Calendar,
 }
 
 /// What is wrong with a bundle, and where.
@@ -41,6 +45,7 @@ struct Playbooks {
     approval: BTreeMap<String, ApprovalRule>,
 }
 
+const CALENDAR: &str = "calendar.toml";
 const PLAYBOOKS: &str = "playbooks.toml";
 const SCHEMA: &str = "rules/schema.cedarschema";
 
@@ -65,17 +70,12 @@ impl Bundle {
             rule.check().map_err(|problem| wrong(PLAYBOOKS, format!("approval `{operation}`: {problem}")))?;
         }
 
-        let mut templates = BTreeMap::new();
-        for (name, source) in files.iter().filter(|(name, _)| name.starts_with("templates/")) {
-            let template: Template =
-                toml::from_str(source).map_err(|error| wrong(name, error.to_string()))?;
-            template.check().map_err(|problem| wrong(name, problem))?;
-            if let Some(other) = templates.insert(template.id.clone(), template) {
-                return Err(wrong(name, format!("template id `{}` is used twice", other.id)));
-            }
-        }
+        let templates = Templates::load(files)?;
+        let calendar = Calendar::parse(file(CALENDAR)?).map_err(|problem| wrong(CALENDAR, problem))?;
         for (bucket, playbook) in &books.playbook {
-            if let Some(id) = playbook.draft.as_ref().filter(|id| !templates.contains_key(*id)) {
+            if let Some(id) =
+                playbook.draft.as_ref().filter(|id| templates.get(id, templates.default_locale()).is_none())
+            {
                 return Err(wrong(
                     PLAYBOOKS,
                     format!("`{bucket}` names the template `{id}`, which is not there"),
@@ -126,7 +126,15 @@ impl Bundle {
         }
         let digest = encoding::digest("policy/bundle/v1", |to| to.map(files));
         let id = format!("{}+{digest}", books.version);
-        Ok(Self { id, rules, schema, playbooks: books.playbook, approvals: books.approval, templates })
+        Ok(Self {
+            id,
+            rules,
+            schema,
+            playbooks: books.playbook,
+            approvals: books.approval,
+            templates,
+            calendar,
+        })
     }
 
     /// Version and SHA-256 over all files: `2026-11+0f3a…`.
@@ -139,9 +147,19 @@ impl Bundle {
         self.playbooks.get(&bucket)
     }
 
-    /// An approved message.
-    pub fn template(&self, id: &str) -> Option<&Template> {
-        self.templates.get(id)
+    /// An approved message in a language, or in the bundle's own if it does not write that one.
+    pub fn template(&self, id: &str, locale: Locale) -> Option<&Template> {
+        self.templates.get(id, locale)
+    }
+
+    /// All approved messages.
+    pub const fn templates(&self) -> &Templates {
+        &self.templates
+    }
+
+    /// Business hours, holidays and quiet hours.
+    pub const fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
     /// Every channel that a playbook names.

@@ -5,8 +5,14 @@
 //! schema, permit nothing (I7).
 
 mod bundle;
+mod calendar;
+mod locale;
 mod playbook;
+mod slot;
 mod template;
+mod templates;
+pub mod words;
+mod zone;
 
 use cedar_policy::{
     Authorizer, Context as CedarContext, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
@@ -21,8 +27,13 @@ use crate::{
 };
 
 pub use bundle::{Bundle, BundleError};
+pub use calendar::Calendar;
+pub use locale::Locale;
 pub use playbook::{ApprovalRule, Playbook};
-pub use template::{Message, Slots, Template};
+pub use slot::{Link, NAME, NotALink, Slot, SlotType, Slots, TEXT};
+pub use template::{Audience, Channel, Message, RenderError, Template};
+pub use templates::Templates;
+pub use zone::{NotAZone, Zone};
 
 /// A rule that decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
