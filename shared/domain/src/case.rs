@@ -5,8 +5,12 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CustomerId, ObjectId, Timestamp, classify::Classification, event::Origin, plan::{Priority, Suppression},
-    policy::Verdict, trail,
+    CustomerId, ObjectId, Timestamp,
+    classify::Classification,
+    event::Origin,
+    plan::{Priority, Suppression},
+    policy::Verdict,
+    trail,
 };
 
 /// What a case is about.

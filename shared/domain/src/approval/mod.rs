@@ -20,7 +20,7 @@ mod stage;
 
 pub use action::Action;
 pub use choices::{AccessChange, CancelFeedback, CreditNoteReason, PauseBehavior, RefundReason};
-pub use evidence::{Evidence, is_evidence_field, MAX_ALL_TEXT, MAX_TEXT, NotEvidence};
+pub use evidence::{Evidence, MAX_ALL_TEXT, MAX_TEXT, NotEvidence, is_evidence_field};
 pub use grant::{Grant, NoGrant, Voters};
 pub use link::{Link, LinkKeys, LinkRefused, MAX_TOKEN_LENGTH};
 pub use operation::Operation;

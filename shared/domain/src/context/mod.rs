@@ -117,6 +117,8 @@ pub struct Context {
     pub issuer: Part<IssuerHours>,
     /// When messages to this customer were drafted in the last 30 days, from the store.
     pub contacts: Vec<Timestamp>,
+    /// Where colleagues look at this case, if this deployment has such a page.
+    pub case_page: Option<String>,
     /// The systems that this deployment can write to.
     pub systems: Systems,
     /// The subscription behind an invoice.

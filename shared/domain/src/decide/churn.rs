@@ -50,7 +50,8 @@ fn signs(context: &Context, bundle: &Bundle) -> Vec<String> {
     }
     let application = context.application.known().filter(|_| uses(Source::Application));
     if let Some(usage) = application.and_then(|application| application.usage.as_ref()) {
-        let idle = usage.last_active.is_some_and(|last| context.at.since(last) > days(settings.churn.inactive_days));
+        let idle =
+            usage.last_active.is_some_and(|last| context.at.since(last) > days(settings.churn.inactive_days));
         if idle || usage.active_days == Some(0) {
             signs.push(format!("not used for {} days", settings.churn.inactive_days));
         }

@@ -35,7 +35,8 @@ pub(super) fn dispute_rung(turn: &Turn<'_>) -> Option<u16> {
 fn next_dispute_rung(turn: &Turn<'_>) -> Option<Timestamp> {
     let due = deadline(turn.context)?;
     let ladder = turn.bundle.settings().dispute.ladder.iter();
-    let starts = ladder.map(|days| turn.bundle.calendar().add_business_days(due, -i64::from(*days)));
+    let starts = ladder
+        .map(|days| turn.bundle.calendar().add_business_days(due, -i16::try_from(*days).unwrap_or(i16::MAX)));
     // The deadline itself is the last time to look: then the bank decides without us.
     starts.chain([due]).filter(|start| *start > turn.context.at).min()
 }

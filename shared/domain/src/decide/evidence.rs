@@ -113,7 +113,9 @@ fn find(context: &Context, bundle: &Bundle, field: &str) -> Option<Piece> {
             piece("application, contract", Some(text))
         }
         "refund_policy" => contract?.refund_policy.as_ref().and(piece("application, contract", None)),
-        "cancellation_policy" => contract?.cancellation_policy.as_ref().and(piece("application, contract", None)),
+        "cancellation_policy" => {
+            contract?.cancellation_policy.as_ref().and(piece("application, contract", None))
+        }
         "cancellation_rebuttal" => {
             // Only what the application says itself: a contract without a cancellation.
             let charged = context.charge.known()?.created;
@@ -147,6 +149,7 @@ fn order<'a>(context: &Context, application: &'a Application) -> Option<&'a Orde
 
 fn source(order: &Order) -> String {
     // The application's id is text from another system; only its plain characters are shown.
-    let id: String = order.id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.#".contains(*c)).take(64).collect();
+    let id: String =
+        order.id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.#".contains(*c)).take(64).collect();
     format!("application, order {id}")
 }

@@ -68,7 +68,10 @@ pub(super) fn alert(
         fact("Asked for because", reason);
     }
     if !decision.touches.is_empty() {
-        fact("Touches", decision.touches.iter().map(|one| one.replace('_', " ")).collect::<Vec<_>>().join(", "));
+        fact(
+            "Touches",
+            decision.touches.iter().map(|one| one.replace('_', " ")).collect::<Vec<_>>().join(", "),
+        );
     }
     for rule in &decision.escalation.rules {
         fact("Escalated", format!("{} (rule {})", rule.reason, rule.id));
@@ -83,7 +86,10 @@ pub(super) fn alert(
             }
             StepKind::Evidence { checklist, .. } => {
                 let there = checklist.iter().filter(|item| item.found.is_some()).count();
-                fact("Evidence", format!("{there} of {} pieces, {}", checklist.len(), turn.facts.evidence.as_str()));
+                fact(
+                    "Evidence",
+                    format!("{there} of {} pieces, {}", checklist.len(), turn.facts.evidence.as_str()),
+                );
                 let missing = checklist.iter().filter(|item| item.found.is_none() && item.required);
                 for item in missing {
                     fact("Missing", format!("{}: {}", item.field.replace('_', " "), item.note));
@@ -141,7 +147,9 @@ pub(super) fn task(
     text.extend(turn.classification.reasons.iter().map(|reason| format!("Because: {reason}")));
     text.extend(decision.escalation.rules.iter().map(|rule| format!("Rule {}: {}", rule.id, rule.reason)));
     text.push(format!("If nobody acts: {}", playbook.otherwise));
-    text.extend(links::links(context, turn.key.object()).into_iter().map(|(label, at)| format!("{label}: {at}")));
+    text.extend(
+        links::links(context, turn.key.object()).into_iter().map(|(label, at)| format!("{label}: {at}")),
+    );
     text.push(format!("Case {}, policy {}", turn.key, policy(turn)));
     let days = match decision.priority {
         Priority::Urgent => 0,

@@ -48,9 +48,10 @@ fn request(turn: &Turn<'_>) -> Held {
         }
         Subject::Charge(Read::Found(_)) => None,
         _ if turn.facts.kind == CaseKind::FraudWarning => match turn.context.charge.known() {
-            Some(charge) if charge.disputed => {
-                Some((Interlock::DisputedCharge, "the charge is disputed, so a refund could pay twice".into()))
-            }
+            Some(charge) if charge.disputed => Some((
+                Interlock::DisputedCharge,
+                "the charge is disputed, so a refund could pay twice".into(),
+            )),
             Some(_) => None,
             None => Some((Interlock::MissingContext, "the charge could not be read".into())),
         },
@@ -79,7 +80,8 @@ fn missing(turn: &Turn<'_>) -> Held {
     }
     let names: Vec<&str> = turn.facts.missing.iter().copied().collect();
     (!names.is_empty()).then(|| {
-        let fix = "; it is tried again, and a system that you do not have is taken out of `sources` in the policy";
+        let fix =
+            "; it is tried again, and a system that you do not have is taken out of `sources` in the policy";
         (Interlock::MissingContext, format!("not known: {}{fix}", names.join(", ")))
     })
 }

@@ -18,7 +18,9 @@ pub(super) fn links(context: &Context, object: &ObjectId) -> Vec<(String, String
     };
     // A fraud warning has no page of its own; the payment's page shows it.
     let about = match (&context.subject, context.charge.known()) {
-        (Subject::FraudWarning(_), Some(charge)) => ("Payment", address(context, "payments", charge.id.as_str())),
+        (Subject::FraudWarning(_), Some(charge)) => {
+            ("Payment", address(context, "payments", charge.id.as_str()))
+        }
         (Subject::FraudWarning(_), None) => return customer(context).into_iter().collect(),
         _ => (label, address(context, folder, object.as_str())),
     };

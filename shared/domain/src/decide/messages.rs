@@ -1,10 +1,10 @@
 //! Messages from approved templates, filled with facts.
 
-use super::{Turn, refunds};
+use super::{Turn, links};
 use crate::{
     context::Subject,
     plan::{Draft, Step, StepKind},
-    policy::{Rung, Slot, Slots},
+    policy::{Channel, Link, Rung, Slot, Slots},
     snapshot::Read,
 };
 
@@ -30,63 +30,59 @@ pub(super) fn drafts(turn: &Turn<'_>, rung: &Rung, place: usize) -> Vec<Step> {
 fn render(turn: &Turn<'_>, id: &str, slots: &Slots) -> Option<Draft> {
     let profile = turn.context.profile.known();
     let wanted = profile.and_then(|customer| customer.locale.as_deref());
-    let message = turn.bundle.message(id, wanted, slots)?.ok()?;
+    let (template, message) = turn.bundle.message(id, wanted, slots)?;
+    let message = message.ok()?;
+    let channel = match template.channel {
+        Channel::Email => "email",
+        Channel::Chat => "chat",
+        Channel::Csm => "csm",
+    };
     Some(Draft {
         template: message.template,
-        channel: message.channel.as_str().to_owned(),
-        locale: message.locale.to_string(),
+        channel: channel.to_owned(),
+        locale: template.locale.to_string(),
         subject: message.subject,
         text: message.text,
     })
 }
 
 /// Every fact that a template may name.
-pub(super) fn slots(turn: &Turn<'_>) -> Slots {
-    let (context, settings) = (turn.context, turn.bundle.settings());
-    let mut slots = Slots::default();
-    for (name, link) in &settings.links {
-        slots = slots.with(name, Slot::Link(link.clone()));
-    }
-    if let Some(amount) = context.amount() {
-        slots = slots.with("amount", Slot::Money(amount));
-    }
-    if let Some(name) = context.profile.known().and_then(|customer| customer.name.clone()) {
-        slots = slots.with("customer", Slot::Name(name));
-    }
-    if let Some(account) = context.account.known() {
-        if let Some(name) = &account.name {
-            slots = slots.with("account", Slot::Name(name.clone()));
+fn slots(turn: &Turn<'_>) -> Slots {
+    let (context, bundle) = (turn.context, turn.bundle);
+    let mut slots = bundle.templates().house().clone();
+    let mut put = |name: &str, slot: Option<Slot>| {
+        if let Some(slot) = slot {
+            slots = std::mem::take(&mut slots).with(name, slot);
         }
-        if let Some(owner) = account.owner.as_ref().and_then(|owner| owner.name.clone()) {
-            slots = slots.with("owner", Slot::Name(owner));
-        }
-        if let Some(renews) = account.renews {
-            slots = slots.with("renews", Slot::Date(renews));
-        }
-        if let Some(value) = account.annual_value {
-            slots = slots.with("annual_value", Slot::Money(value));
-        }
-    }
-    slots = slots.with("object", Slot::Text(turn.key.object().to_string()));
-    slots = slots.with("reason", Slot::Text(turn.classification.reasons.first().cloned().unwrap_or_default()));
-    if let Some(reason) = refunds::reason(context) {
-        slots = slots.with("refund_reason", Slot::Text(reason));
-    }
-    let date = match &context.subject {
-        Subject::Invoice(Read::Found(invoice)) => {
-            slots = slots.with("invoice", Slot::Text(invoice.id.to_string()));
-            invoice.next_payment_attempt
-        }
-        Subject::Dispute(Read::Found(dispute)) => dispute.due_by,
-        Subject::Subscription(Read::Found(one)) => one.cancel_at.or(one.ended_at).or(one.current_period_end),
-        _ => None,
     };
-    if let Some(date) = date {
-        slots = slots.with("date", Slot::Date(date));
-    }
-    if let Some(segment) = settings.segment(&context.account) {
-        let opened = turn.before.map_or(context.at, |case| case.opened);
-        slots = slots.with("grace_end", Slot::Date(opened.plus(i64::from(segment.grace_days) * 86_400)));
+    let account = context.account.known();
+    let opened = turn.before.map_or(context.at, |case| case.opened);
+    let grace = bundle.settings().segment(&context.account).map(|segment| i64::from(segment.grace_days));
+    put("amount", context.amount().map(Slot::Money));
+    put("account", account.and_then(|account| account.name.clone()).map(Slot::Name));
+    put("renewal", account.and_then(|account| account.renews).map(Slot::Date));
+    put("case_page", case_page(turn).and_then(|page| Link::parse(&page).ok()).map(Slot::Link));
+    put("speak_by", Some(Slot::Date(bundle.calendar().add_business_days(context.at, 2))));
+    put("since", Some(Slot::Date(opened)));
+    put("access_until", grace.map(|days| Slot::Date(opened.plus(days * 86_400))));
+    put("charged_on", context.charge.known().map(|charge| Slot::Date(charge.created)));
+    match &context.subject {
+        Subject::Invoice(Read::Found(invoice)) => {
+            put("invoice", Some(Slot::Text(invoice.id.to_string())));
+            put("next_try", invoice.next_payment_attempt.map(Slot::Date));
+        }
+        Subject::Charge(Read::Found(charge)) => put("charged_on", Some(Slot::Date(charge.created))),
+        Subject::Subscription(Read::Found(one)) => {
+            put("ends_on", one.ended_at.or(one.cancel_at).or(one.current_period_end).map(Slot::Date));
+            put("paused_on", Some(Slot::Date(context.at)));
+        }
+        _ => {}
     }
     slots
+}
+
+/// Where a colleague reads more: our own page of the case, or the object in Stripe.
+fn case_page(turn: &Turn<'_>) -> Option<String> {
+    let ours = turn.context.case_page.clone();
+    ours.or_else(|| links::links(turn.context, turn.key.object()).into_iter().next().map(|(_, page)| page))
 }

@@ -74,7 +74,8 @@ pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &
 
     let mut turn = Turn { key, context, before, bundle, facts: &facts, classification: &classification };
     let wishes = turn.wishes(playbook, rung, &checklist);
-    let questions = ["escalate", "alert", "task"].into_iter().chain(wishes.iter().map(|wish| wish.kind.name()));
+    let questions =
+        ["escalate", "alert", "task"].into_iter().chain(wishes.iter().map(|wish| wish.kind.name()));
     let mut verdicts = bundle.may(&facts, questions).into_iter();
     let escalation = escalation(&facts, verdicts.next());
     let (alert, task) = (verdicts.next(), verdicts.next());
@@ -106,7 +107,11 @@ pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &
             turn.take(handoff::task(&turn, playbook, &decision, handed.as_ref(), rung), task, &mut decision);
         }
         if let Some(alert) = alert.filter(|_| wants(Kind::Alert) || handed.is_some() || escalated) {
-            turn.take(handoff::alert(&turn, playbook, &decision, handed.as_ref(), rung), alert, &mut decision);
+            turn.take(
+                handoff::alert(&turn, playbook, &decision, handed.as_ref(), rung),
+                alert,
+                &mut decision,
+            );
         }
     }
     decision.revisit = deadlines::revisit(&turn, &decision, playbook, rung, opened);
@@ -265,11 +270,14 @@ fn escalation(facts: &CaseFacts, verdict: Option<Verdict>) -> Verdict {
         verdict.rules.clear();
     }
     if !verdict.errors.is_empty() {
-        verdict.rules.push(floor("floor-error", "A rule could not be evaluated, so a person decides.".into()));
+        verdict
+            .rules
+            .push(floor("floor-error", "A rule could not be evaluated, so a person decides.".into()));
     }
     if !facts.missing.is_empty() && !facts.bucket.is_settled() {
         let names: Vec<&str> = facts.missing.iter().copied().collect();
-        let reason = format!("Not known: {}. What is not known counts as the stricter case.", names.join(", "));
+        let reason =
+            format!("Not known: {}. What is not known counts as the stricter case.", names.join(", "));
         verdict.rules.push(floor("floor-missing", reason));
     }
     verdict.permitted = !verdict.rules.is_empty();

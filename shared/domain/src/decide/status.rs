@@ -20,7 +20,8 @@ pub(super) fn step(turn: &Turn<'_>) -> Option<Step> {
         Subject::Invoice(Read::Found(invoice)) => Some(invoice.amount_remaining),
         _ => None,
     };
-    let kind = StepKind::PaymentStatus(PaymentStatus { status: status.to_owned(), open, object, read: context.at });
+    let kind =
+        StepKind::PaymentStatus(PaymentStatus { status: status.to_owned(), open, object, read: context.at });
     Some(turn.step(kind, &format!("{status} {}", news(&context.subject))))
 }
 

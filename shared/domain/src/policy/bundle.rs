@@ -1,7 +1,10 @@
 //! Loading a bundle: every rule parses, validates strictly and has an id and a reason, every playbook finds
 //! its templates, or nothing starts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr as _,
+};
 
 use cedar_policy::{ActionConstraint, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -13,7 +16,7 @@ use super::{
     playbook::Playbook,
     settings::{Exception, Exceptions, Settings},
     slot::Slots,
-    template::{Message, RenderError},
+    template::{Message, RenderError, Template},
 };
 use crate::{CustomerId, Timestamp, classify::Bucket, decide::needs_playbook, encoding};
 
@@ -68,6 +71,7 @@ const PLAYBOOKS: &str = "playbooks.toml";
 const APPROVALS: &str = "approvals.toml";
 const SETTINGS: &str = "settings.toml";
 const EXCEPTIONS: &str = "exceptions.toml";
+const CALENDAR: &str = "calendar.toml";
 const EVIDENCE: &str = "evidence.toml";
 const SCHEMA: &str = "rules/schema.cedarschema";
 
@@ -90,11 +94,13 @@ impl Bundle {
         let settings: Settings = toml(files, SETTINGS)?;
         let Exceptions { exceptions } = toml(files, EXCEPTIONS)?;
         let checklists: Checklists = toml(files, EVIDENCE)?;
-        let calendar = Calendar::load(files)?;
+        let calendar = Calendar::parse(text(files, CALENDAR)?)
+            .map_err(|problem| BundleError::new(CALENDAR, problem.trim()))?;
         let templates = Templates::load(files)?;
         for (operation, rule) in &approvals {
-            rule.check()
-                .map_err(|problem| BundleError::new(APPROVALS, format!("approval `{operation}`: {problem}")))?;
+            rule.check().map_err(|problem| {
+                BundleError::new(APPROVALS, format!("approval `{operation}`: {problem}"))
+            })?;
         }
         settings.check().map_err(|problem| BundleError::new(SETTINGS, problem))?;
         for exception in &exceptions {
@@ -174,10 +180,10 @@ impl Bundle {
         id: &str,
         wanted: Option<&str>,
         facts: &Slots,
-    ) -> Option<Result<Message, RenderError>> {
+    ) -> Option<(&Template, Result<Message, RenderError>)> {
         let locale = super::Locale::best(wanted, self.templates.default_locale());
         let template = self.templates.get(id, locale)?;
-        Some(template.render(&facts.only(&template.slots), self.calendar.zone()))
+        Some((template, template.render(&facts.only(&template.slots), self.calendar.zone())))
     }
 
     /// Every channel that a playbook names, and the one for what is escalated.
@@ -262,7 +268,7 @@ fn rules(files: &Files) -> Result<(PolicySet, Schema), BundleError> {
     let mut ids: BTreeMap<String, &str> = BTreeMap::new();
     for (name, source) in files.iter().filter(|(name, _)| name.strip_suffix(".cedar").is_some()) {
         let wrong = |problem: String| BundleError::new(name, problem);
-        let parsed: PolicySet = source.parse().map_err(|error| wrong(error.to_string()))?;
+        let parsed = PolicySet::from_str(source).map_err(|error| wrong(error.to_string()))?;
         if parsed.templates().next().is_some() {
             return Err(wrong("a rule with slots is not used here; write it out".into()));
         }

@@ -100,7 +100,9 @@ impl CaseFacts {
         let contract = match account {
             _ if !uses(Source::Crm) => false,
             None => true,
-            Some(account) => account.annual_value.is_some_and(|value| is_above(&settings.thresholds.contract, value)),
+            Some(account) => {
+                account.annual_value.is_some_and(|value| is_above(&settings.thresholds.contract, value))
+            }
         };
         let application = context.application.known().filter(|_| uses(Source::Application));
         let renews = account
@@ -156,7 +158,10 @@ impl CaseFacts {
             business_days_left: deadline.map(|due| bundle.calendar().business_days_between(context.at, due)),
             evidence: found.evidence,
             touches: found.touches.clone(),
-            exceptions: bundle.exceptions(context.customer.as_ref(), context.at).map(|one| one.kind).collect(),
+            exceptions: bundle
+                .exceptions(context.customer.as_ref(), context.at)
+                .map(|one| one.kind)
+                .collect(),
             missing,
         }
     }

@@ -6,11 +6,17 @@
 
 mod approval;
 mod bundle;
+mod calendar;
 mod evidence;
 mod facts;
+mod locale;
 mod playbook;
 mod settings;
+mod slot;
 mod template;
+mod templates;
+pub mod words;
+mod zone;
 
 use cedar_policy::{
     Authorizer, Context as CedarContext, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
@@ -22,16 +28,21 @@ use crate::approval::{Action, Person};
 
 pub use approval::ApprovalRule;
 pub use bundle::{Bundle, BundleError};
+pub use calendar::Calendar;
 pub use evidence::{Checklists, Wanted};
 pub(crate) use facts::Found;
 pub use facts::{CaseFacts, Strength};
+pub use locale::Locale;
 pub use playbook::{Kind, Override, Playbook, Rung};
+pub(crate) use settings::is_above;
 pub use settings::{
     Autonomy, Churn, Controlled, DisputeSettings, Escalation, Exception, ExceptionKind, Frequency, Gated,
     Segment, Settings, Source, Thresholds,
 };
-pub(crate) use settings::is_above;
-pub use template::{Message, Slots, Template};
+pub use slot::{Link, NAME, NotALink, Slot, SlotType, Slots, TEXT};
+pub use template::{Audience, Channel, Message, RenderError, Template};
+pub use templates::Templates;
+pub use zone::{NotAZone, Zone};
 
 /// A rule that decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +76,8 @@ impl Bundle {
         facts: &CaseFacts,
         questions: impl IntoIterator<Item = &'a str>,
     ) -> Vec<Verdict> {
-        let case = uid("Case", "case").and_then(|id| Entity::new(id, facts.attributes().collect(), [].into()).ok());
+        let case =
+            uid("Case", "case").and_then(|id| Entity::new(id, facts.attributes().collect(), [].into()).ok());
         let agent = uid("Agent", "processor").map(|agent| Entity::new_no_attrs(agent, [].into()));
         let entities = Entities::from_entities(agent.into_iter().chain(case), Some(self.schema()));
         questions

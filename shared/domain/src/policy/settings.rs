@@ -17,9 +17,6 @@ pub struct Settings {
     /// The systems that decisions rely on. What one of these does not tell is missing, and a decision is
     /// the more cautious for it; what is not listed is never looked at.
     pub sources: BTreeSet<Source>,
-    /// Slots that are the same in every message: addresses of pages.
-    #[serde(default)]
-    pub links: BTreeMap<String, String>,
     /// Segments, the first that fits counts.
     #[serde(rename = "segment")]
     pub segments: Vec<Segment>,
@@ -234,12 +231,18 @@ impl Settings {
             })
         };
         let called = |segment: &Segment| {
-            account.segment.as_ref().is_some_and(|word| segment.crm.iter().any(|known| known.eq_ignore_ascii_case(word)))
+            account
+                .segment
+                .as_ref()
+                .is_some_and(|word| segment.crm.iter().any(|known| known.eq_ignore_ascii_case(word)))
         };
         if account.segment.is_none() && account.annual_value.is_none() {
             return unknown();
         }
-        self.segments.iter().find(|segment| worth(segment) || called(segment)).or_else(|| self.segments.last())
+        self.segments
+            .iter()
+            .find(|segment| worth(segment) || called(segment))
+            .or_else(|| self.segments.last())
     }
 
     /// The metadata of an object that may be read.
@@ -253,7 +256,10 @@ impl Settings {
             return Err("add at least one `[[segment]]`".into());
         }
         if !self.segments.iter().any(|segment| segment.name == self.segment_when_unknown) {
-            return Err(format!("`segment_when_unknown` names `{}`, which is no segment", self.segment_when_unknown));
+            return Err(format!(
+                "`segment_when_unknown` names `{}`, which is no segment",
+                self.segment_when_unknown
+            ));
         }
         if !self.dispute.ladder.is_sorted_by(|one, next| one > next) {
             return Err("put `dispute.ladder` in order, the longest time before the deadline first".into());
@@ -271,7 +277,10 @@ impl Exception {
     pub(super) fn check(&self) -> Result<(), String> {
         let day = Timestamp::parse_rfc3339(&format!("{}T00:00:00Z", self.until));
         if day.is_none_or(|day| day.day() != self.until) {
-            return Err(format!("`until` of the exception for `{}` must be a day like 2027-01-31", self.customer));
+            return Err(format!(
+                "`until` of the exception for `{}` must be a day like 2027-01-31",
+                self.customer
+            ));
         }
         if self.owner.trim().is_empty() || self.reason.trim().is_empty() {
             return Err(format!("the exception for `{}` needs an `owner` and a `reason`", self.customer));
