@@ -40,7 +40,7 @@ pub mod probe;
 pub mod signature;
 pub mod wire;
 
-pub use client::{Answer, Client, Listed, Settings};
+pub use client::{Answer, Client, Listed, Readable, Settings};
 pub use error::{Error, Verdict};
 pub use key::{ApiKey, Mode, NotAKey};
 pub use objects::{Account, InvoiceRead, Misshapen, Object, parse};

@@ -245,12 +245,6 @@ impl Settings {
             .or_else(|| self.segments.last())
     }
 
-    /// The metadata of an object that may be read.
-    pub fn readable(&self, object: &str, metadata: &mut BTreeMap<String, String>) {
-        let keys = self.metadata.get(object);
-        metadata.retain(|key, _| keys.is_some_and(|keys| keys.contains(key)));
-    }
-
     pub(super) fn check(&self) -> Result<(), String> {
         if self.segments.is_empty() {
             return Err("add at least one `[[segment]]`".into());

@@ -46,9 +46,11 @@ pub struct Charge {
     pub latest_refund: Option<RefundId>,
     /// What the network and Stripe made of it.
     pub outcome: Option<Outcome>,
-    /// The metadata key `refund_request`: how support asks for a refund in the Dashboard. No other
-    /// metadata is read.
+    /// The metadata key `refund_request`: how support asks for a refund in the Dashboard.
     pub refund_request: Option<String>,
+    /// The card's issuer, or what tells it from others: brand, country and kind of card.
+    #[serde(default)]
+    pub issuer: Option<String>,
     /// The metadata that the policy lets be read.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,

@@ -6,6 +6,7 @@ mod reads;
 mod retry;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -65,7 +66,12 @@ pub struct Settings {
 pub struct Client {
     shared: Arc<Shared>,
     scope: Scope,
+    readable: Arc<Readable>,
 }
+
+/// The metadata keys that may be read, by object (`charge`, `refund`). Everything else of `metadata` is
+/// dropped as soon as it arrives.
+pub type Readable = BTreeMap<String, BTreeSet<String>>;
 
 #[derive(Debug)]
 struct Shared {
@@ -107,13 +113,19 @@ impl Client {
     pub fn new(http: reqwest::Client, settings: Settings) -> Self {
         let pacer = pace::Pacer::new(settings.pace);
         let shared = Shared { http, settings, pacer, requests: AtomicU64::new(0) };
-        Self { shared: Arc::new(shared), scope: Scope::Own }
+        Self { shared: Arc::new(shared), scope: Scope::Own, readable: Arc::default() }
     }
 
     /// The same client in another account's name.
     #[must_use]
     pub fn scoped(&self, scope: Scope) -> Self {
-        Self { shared: Arc::clone(&self.shared), scope }
+        Self { shared: Arc::clone(&self.shared), scope, readable: Arc::clone(&self.readable) }
+    }
+
+    /// The same client with metadata that may be read; without this none is kept.
+    #[must_use]
+    pub fn reading(self, readable: Readable) -> Self {
+        Self { readable: Arc::new(readable), ..self }
     }
 
     /// The mode of the key. An object of the other mode looks like a missing one, so compare this

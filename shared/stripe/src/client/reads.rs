@@ -1,8 +1,10 @@
 //! Every read that Countersign makes, one method each.
 
+use std::collections::BTreeMap;
+
 use domain::{
     ChargeId, CustomerId, DisputeId, InvoiceId, ObjectId, PaymentIntentId, PaymentMethodId, ProposalId,
-    RefundId, SubscriptionId,
+    RefundId, SubscriptionId, Timestamp,
     snapshot::{
         BalanceEntry, Charge, CreditNote, Customer, CustomerCredit, Dispute, FraudWarning, Invoice,
         InvoiceStatus, PaymentIntent, PaymentMethod, PaymentOnInvoice, Read, Refund, Subscription,
@@ -11,6 +13,24 @@ use domain::{
 
 use super::{Answer, Client, Listed, MOST};
 use crate::{Account, Error, InvoiceRead};
+
+/// An object with metadata of which only a part may be read.
+trait HasMetadata {
+    /// The object's name, and its metadata.
+    fn metadata(&mut self) -> (&'static str, &mut BTreeMap<String, String>);
+}
+
+impl HasMetadata for Charge {
+    fn metadata(&mut self) -> (&'static str, &mut BTreeMap<String, String>) {
+        ("charge", &mut self.metadata)
+    }
+}
+
+impl HasMetadata for Refund {
+    fn metadata(&mut self) -> (&'static str, &mut BTreeMap<String, String>) {
+        ("refund", &mut self.metadata)
+    }
+}
 
 type One<T> = Result<Answer<Read<T>>, Error>;
 type Many<T> = Result<Answer<Listed<T>>, Error>;
@@ -34,12 +54,21 @@ impl Client {
 
     /// A charge with its refunds.
     pub async fn charge(&self, id: &ChargeId) -> One<Charge> {
-        self.object("charges", &["charges", id.as_str()], &["refunds"]).await
+        let answer = self.object("charges", &["charges", id.as_str()], &["refunds"]).await?;
+        Ok(answer.map(|read| self.known(read)))
     }
 
     /// The customer's latest charges, a hundred at most.
     pub async fn charges(&self, customer: &CustomerId) -> Many<Charge> {
-        self.list("charges", &["charges"], &[("customer", customer.as_str())], 100).await
+        let answer = self.list("charges", &["charges"], &[("customer", customer.as_str())], 100).await?;
+        Ok(self.all_known(answer))
+    }
+
+    /// The account's latest charges since a time, a hundred at most: how issuers answer at the moment.
+    pub async fn latest_charges(&self, since: Timestamp) -> Many<Charge> {
+        let since = since.seconds().to_string();
+        let answer = self.list("charges", &["charges"], &[("created[gte]", since.as_str())], 100).await?;
+        Ok(self.all_known(answer))
     }
 
     /// A payment intent.
@@ -77,12 +106,14 @@ impl Client {
 
     /// A refund.
     pub async fn refund(&self, id: &RefundId) -> One<Refund> {
-        self.object("refunds", &["refunds", id.as_str()], &[]).await
+        let answer = self.object("refunds", &["refunds", id.as_str()], &[]).await?;
+        Ok(answer.map(|read| self.known(read)))
     }
 
     /// The refunds of a charge.
     pub async fn refunds(&self, charge: &ChargeId) -> Many<Refund> {
-        self.list("refunds", &["refunds"], &[("charge", charge.as_str())], MOST).await
+        let answer = self.list("refunds", &["refunds"], &[("charge", charge.as_str())], MOST).await?;
+        Ok(self.all_known(answer))
     }
 
     /// The refund that executed a proposal: how an unknown outcome is looked up. `Read::Gone` is only
@@ -139,5 +170,26 @@ impl Client {
     /// The account that the key, or the scope, belongs to.
     pub async fn account(&self) -> One<Account> {
         self.object("account", &["account"], &[]).await
+    }
+
+    fn known<T: HasMetadata>(&self, read: Read<T>) -> Read<T> {
+        match read {
+            Read::Found(mut object) => {
+                self.drop_metadata(&mut object);
+                Read::Found(object)
+            }
+            Read::Gone => Read::Gone,
+        }
+    }
+
+    fn all_known<T: HasMetadata>(&self, mut answer: Answer<Listed<T>>) -> Answer<Listed<T>> {
+        answer.value.items.iter_mut().for_each(|object| self.drop_metadata(object));
+        answer
+    }
+
+    fn drop_metadata(&self, object: &mut impl HasMetadata) {
+        let (name, metadata) = object.metadata();
+        let keys = self.readable.get(name);
+        metadata.retain(|key, _| keys.is_some_and(|keys| keys.contains(key)));
     }
 }

@@ -1,5 +1,7 @@
 //! Charges, payment intents and refunds.
 
+use std::collections::BTreeMap;
+
 use domain::{
     ChargeId, CustomerId, Money, PaymentIntentId, PaymentMethodId, RefundId, Timestamp,
     money::Currency,
@@ -29,7 +31,8 @@ pub struct ChargeWire {
     /// Only if the read asked for it, since 2022-11-15.
     refunds: Option<Page<RefundInCharge>>,
     outcome: Option<OutcomeWire>,
-    metadata: Option<ChargeMetadata>,
+    metadata: Option<BTreeMap<String, String>>,
+    payment_method_details: Option<PaymentDetails>,
     livemode: bool,
     created: Timestamp,
 }
@@ -40,10 +43,25 @@ struct RefundInCharge {
     created: Timestamp,
 }
 
-/// The one key that is read.
 #[derive(Deserialize)]
-struct ChargeMetadata {
-    refund_request: Option<String>,
+struct PaymentDetails {
+    card: Option<CardDetails>,
+}
+
+/// What tells one issuer from another: its name where Stripe gives it, else what is known of its cards.
+#[derive(Deserialize)]
+struct CardDetails {
+    issuer: Option<String>,
+    brand: Option<String>,
+    country: Option<String>,
+    funding: Option<String>,
+}
+
+impl CardDetails {
+    fn issuer(self) -> Option<String> {
+        let known: Vec<String> = [self.brand, self.country, self.funding].into_iter().flatten().collect();
+        self.issuer.or_else(|| (!known.is_empty()).then(|| known.join(" ")))
+    }
 }
 
 #[derive(Deserialize)]
@@ -82,7 +100,7 @@ pub struct RefundWire {
     payment_intent: Option<Reference<PaymentIntentId>>,
     reason: Option<String>,
     failure_reason: Option<String>,
-    metadata: Option<ApprovalMetadata>,
+    metadata: Option<BTreeMap<String, String>>,
     created: Timestamp,
 }
 
@@ -95,6 +113,7 @@ pub(super) struct ApprovalMetadata {
 
 impl From<ChargeWire> for Charge {
     fn from(wire: ChargeWire) -> Self {
+        let metadata = wire.metadata.unwrap_or_default();
         let refunds = wire.refunds.map(|page| page.data).unwrap_or_default();
         let latest = refunds.into_iter().reduce(|a, b| if b.created > a.created { b } else { a });
         Self {
@@ -108,7 +127,9 @@ impl From<ChargeWire> for Charge {
             payment_intent: wire.payment_intent.map(Reference::id),
             latest_refund: latest.map(|refund| refund.id),
             outcome: wire.outcome.map(Into::into),
-            refund_request: wire.metadata.and_then(|metadata| metadata.refund_request),
+            refund_request: metadata.get("refund_request").cloned(),
+            issuer: wire.payment_method_details.and_then(|details| details.card?.issuer()),
+            metadata,
             livemode: wire.livemode,
             created: wire.created,
         }
@@ -154,8 +175,9 @@ impl From<RefundWire> for Refund {
             payment_intent: wire.payment_intent.map(Reference::id),
             reason: wire.reason,
             failure_reason: wire.failure_reason,
-            approval_id: metadata.approval_id,
-            approval_digest: metadata.approval_digest,
+            approval_id: metadata.get("approval_id").cloned(),
+            approval_digest: metadata.get("approval_digest").cloned(),
+            metadata,
             created: wire.created,
         }
     }

@@ -17,6 +17,7 @@ pub struct CustomerWire {
     delinquent: Option<bool>,
     name: Option<String>,
     email: Option<String>,
+    preferred_locales: Option<Vec<String>>,
     invoice_settings: Option<InvoiceSettings>,
     default_source: Option<IgnoredAny>,
 }
@@ -91,6 +92,7 @@ impl From<CustomerWire> for Customer {
             delinquent: wire.delinquent,
             name: wire.name,
             email: wire.email,
+            locale: wire.preferred_locales.and_then(|locales| locales.into_iter().next()),
         }
     }
 }
