@@ -20,10 +20,9 @@ fn starter() -> Calendar {
 /// Business hours every day, and a quiet night.
 fn in_zone(zone: &str, from: &str, to: &str) -> Calendar {
     let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-    let hours: String =
-        days.iter().map(|day| format!("{day} = {{ from = \"09:00\", to = \"17:00\" }}\n")).collect();
+    let hours = days.map(|day| format!("{day} = {{ from = \"09:00\", to = \"17:00\" }}")).join("\n");
     Calendar::parse(&format!(
-        "time_zone = \"{zone}\"\n[hours]\n{hours}[quiet]\nfrom = \"{from}\"\nto = \"{to}\"\ndays_off = true\n"
+        "time_zone = \"{zone}\"\n[hours]\n{hours}\n[quiet]\nfrom = \"{from}\"\nto = \"{to}\"\ndays_off = true\n"
     ))
     .unwrap()
 }

@@ -233,7 +233,7 @@ impl TryFrom<String> for Clock {
 
     fn try_from(text: String) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no time of day; write for example `08:30`");
-        if text.len() != 5 { Err(wrong()) } else { Time::from_str(&text).map(Self).map_err(|_| wrong()) }
+        if text.len() == 5 { Time::from_str(&text).map(Self).map_err(|_| wrong()) } else { Err(wrong()) }
     }
 }
 
