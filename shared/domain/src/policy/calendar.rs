@@ -181,8 +181,8 @@ impl Calendar {
         self.zone.local(at).unwrap_or_default()
     }
 
-    /// The next instant after this one at which quiet may end: the end of the quiet hours, or a new
-    /// day.
+    /// The next instant after this one at which quiet may end: the end of the quiet hours, a new day, or
+    /// a clock change that leaves one of these out.
     fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
         if at.seconds() >= LAST {
             return None;
@@ -193,6 +193,7 @@ impl Calendar {
             .into_iter()
             .filter_map(|(day, time)| self.zone.instants(day.to_datetime(time)))
             .flat_map(|(earlier, later)| [earlier, later])
+            .chain(self.zone.next_clock_change(at))
             .filter(|next| *next > at)
             .min()
     }
@@ -232,7 +233,7 @@ impl TryFrom<String> for Clock {
 
     fn try_from(text: String) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no time of day; write for example `08:30`");
-        if text.len() != 5 { Err(wrong()) } else { Time::from_str(&text).map(Self).map_err(|_| wrong()) }
+        if text.len() == 5 { Time::from_str(&text).map(Self).map_err(|_| wrong()) } else { Err(wrong()) }
     }
 }
 

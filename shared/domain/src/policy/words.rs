@@ -4,6 +4,8 @@
 //! The lists are part of the code, so that no bundle can loosen them. They would rather stop a harmless
 //! sentence than let a harmful one through.
 
+use std::sync::LazyLock;
+
 use super::{locale::Locale, slot::visible};
 
 /// English, asked in every language, since German messages borrow these words. `*` stands for any
@@ -83,6 +85,20 @@ const GERMAN: &[&str] = &[
     "*vollstreck*",
 ];
 
+/// The words of one pattern.
+type Pattern = Vec<String>;
+
+static IN_ENGLISH: LazyLock<Vec<Pattern>> = LazyLock::new(|| patterns(ENGLISH));
+static IN_GERMAN: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+    let written_out: Vec<String> = GERMAN.iter().map(|pattern| written_out(pattern)).collect();
+    let written_out: Vec<&str> = written_out.iter().map(String::as_str).collect();
+    [ENGLISH, GERMAN, &written_out].map(patterns).concat()
+});
+
+fn patterns(list: &[&str]) -> Vec<Pattern> {
+    list.iter().map(|pattern| pattern.split(' ').map(str::to_owned).collect()).collect()
+}
+
 /// The policy language in a text, as it stands there in lower case, in the order of the text. Empty if
 /// there is none.
 pub fn forbidden(text: &str, locale: Locale) -> Vec<String> {
@@ -92,16 +108,10 @@ pub fn forbidden(text: &str, locale: Locale) -> Vec<String> {
         .map(|word| word.trim_matches('-').to_owned())
         .filter(|word| !word.is_empty())
         .collect();
-    let german = match locale {
-        Locale::En => &[][..],
-        Locale::De => GERMAN,
+    let patterns = match locale {
+        Locale::En => &*IN_ENGLISH,
+        Locale::De => &*IN_GERMAN,
     };
-    let patterns: Vec<Vec<String>> = ENGLISH
-        .iter()
-        .chain(german)
-        .flat_map(|pattern| [(*pattern).to_owned(), written_out(pattern)])
-        .map(|pattern| pattern.split(' ').map(str::to_owned).collect())
-        .collect();
     (0..words.len())
         .filter_map(|start| {
             let rest = words.get(start..)?;

@@ -44,6 +44,12 @@ impl Zone {
         Instant::from_second(at.seconds()).ok().map(|instant| self.0.to_datetime(instant))
     }
 
+    /// When the clock changes next after an instant.
+    pub(super) fn next_clock_change(&self, after: Timestamp) -> Option<Timestamp> {
+        let change = self.0.following(Instant::from_second(after.seconds()).ok()?).next()?;
+        Some(Timestamp::from_seconds(change.timestamp().as_second()))
+    }
+
     /// The earliest and the latest instant at which calendar and clock show this. They differ only
     /// where a clock change repeats an hour or leaves one out.
     pub(super) fn instants(&self, local: DateTime) -> Option<(Timestamp, Timestamp)> {
