@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use domain::{
     CaseKey, CaseKind, ChargeId, CustomerId, InvoiceId, Timestamp,
-    context::{Context, Part, Subject, Systems},
+    context::{Context, History, Part, Subject, Systems},
     event::Origin,
-    snapshot::{Charge, Dispute, Invoice, InvoiceStatus, Read},
+    snapshot::{Charge, Customer, Dispute, Invoice, InvoiceStatus, Read},
 };
 use futures_util::future::join_all;
 use runtime::Metrics;
@@ -26,7 +26,8 @@ const ENRICHMENT: Duration = Duration::from_secs(12);
 /// # Errors
 /// If Stripe does not tell what the object itself looks like.
 pub async fn gather(app: &App, metrics: &Metrics, cause: &Cause, key: &CaseKey) -> Result<Context, Error> {
-    let reader = Reader { stripe: app.stripe.scoped(scope(&cause.origin)), metrics, now: (app.clock)() };
+    let stripe = app.stripe.scoped(scope(&cause.origin)).reading(app.bundle.settings().metadata.clone());
+    let reader = Reader { stripe, metrics, now: (app.clock)() };
     let mut context = Context {
         event: cause.event.clone(),
         origin: cause.origin.clone(),
@@ -41,6 +42,7 @@ pub async fn gather(app: &App, metrics: &Metrics, cause: &Cause, key: &CaseKey) 
         history: Part::not_asked(),
         issuer: Part::not_asked(),
         contacts: Vec::new(),
+        case_page: app.console.clone(),
         systems: Systems::default(),
         subscription: Part::not_asked(),
         charge: Part::not_asked(),
@@ -58,19 +60,19 @@ pub async fn gather(app: &App, metrics: &Metrics, cause: &Cause, key: &CaseKey) 
             let dispute = reader.stripe.dispute(&object.into()).await?.value;
             let charge = found(&dispute).and_then(|dispute| dispute.charge.clone());
             context.subject = Subject::Dispute(dispute);
-            reader.customer_of(&mut context, charge).await;
+            reader.behind(&mut context, charge).await;
         }
         CaseKind::FraudWarning => {
             let warning = reader.stripe.early_fraud_warning(&object).await?.value;
             let charge = found(&warning).and_then(|warning| warning.charge.clone());
             context.subject = Subject::FraudWarning(warning);
-            reader.customer_of(&mut context, charge).await;
+            reader.behind(&mut context, charge).await;
         }
         CaseKind::Refund => {
             let refund = reader.stripe.refund(&object.into()).await?.value;
             let charge = found(&refund).and_then(|refund| refund.charge.clone());
             context.subject = Subject::Refund(refund);
-            reader.customer_of(&mut context, charge).await;
+            reader.behind(&mut context, charge).await;
         }
         CaseKind::Charge => {
             let charge = reader.stripe.charge(&object.into()).await?.value;
@@ -119,11 +121,15 @@ impl Reader<'_> {
             .and_then(|read| read.invoice.open_payment())
             .and_then(|intent| intent.latest_charge.clone());
         context.all_charges = around.all_charges;
+        context.history = around.history;
         context.charges = self.with_latest(around.charges, latest).await;
         context.disputes = only(around.disputes, |dispute| !dispute.status.is_closed());
         context.open_invoices = oldest_failed(around.open_invoices, id);
         context.subject = Subject::Invoice(match invoice {
-            Read::Found(InvoiceRead { invoice, subscription, .. }) => {
+            Read::Found(InvoiceRead { invoice, subscription, customer }) => {
+                if let Some(value) = customer {
+                    context.profile = Part::Known { value, read: self.now };
+                }
                 if let Some(value) = subscription {
                     context.subscription = Part::Known { value, read: self.now };
                 }
@@ -139,17 +145,24 @@ impl Reader<'_> {
         let charges = async {
             let charges = self.in_time("stripe_charges", self.stripe.charges(customer)).await;
             let whole = charges.known().is_some_and(|listed| listed.complete && listed.skipped == 0);
+            let history = history(&charges, self.now);
             let charges = items(charges);
             let disputes = match &charges {
                 Part::Known { value, .. } => self.disputes(value).await,
                 Part::Missing { why } => Part::Missing { why: why.clone() },
             };
-            (charges, disputes, whole)
+            (charges, disputes, history, whole)
         };
         let open = self.stripe.invoices(customer, &InvoiceStatus::Open);
-        let ((charges, disputes, all_charges), open) =
+        let ((charges, disputes, history, all_charges), open) =
             join!(charges, self.in_time("stripe_open_invoices", open));
-        Around { charges, disputes, all_charges, open_invoices: self.whole("stripe_open_invoices", open) }
+        Around {
+            charges,
+            disputes,
+            history,
+            all_charges,
+            open_invoices: self.whole("stripe_open_invoices", open),
+        }
     }
 
     /// Keeps the charge that failed last, reading it by itself if the list did not hold it: only its
@@ -167,14 +180,23 @@ impl Reader<'_> {
         }
     }
 
-    /// Whom a charge concerns, where the object itself does not say.
-    async fn customer_of(&self, context: &mut Context, charge: Option<ChargeId>) {
-        let Some(id) = charge.filter(|_| context.customer.is_none()) else { return };
-        match self.in_time("stripe_charge", self.stripe.charge(&id)).await {
-            Part::Known { value: Read::Found(charge), .. } => context.customer = charge.customer,
-            Part::Known { value: Read::Gone, .. } => {}
-            Part::Missing { why } => context.charges = Part::Missing { why },
-        }
+    /// The charge behind an object, whom it concerns, and how they paid until now.
+    async fn behind(&self, context: &mut Context, charge: Option<ChargeId>) {
+        let Some(id) = charge else { return };
+        context.charge = match self.in_time("stripe_charge", self.stripe.charge(&id)).await {
+            Part::Known { value: Read::Found(charge), read } => Part::Known { value: charge, read },
+            Part::Known { value: Read::Gone, .. } => Part::Missing { why: "gone".into() },
+            Part::Missing { why } => Part::Missing { why },
+        };
+        let customer = context.charge.known().and_then(|charge| charge.customer.clone());
+        context.customer = customer.or_else(|| context.customer.take());
+        let Some(customer) = &context.customer else { return };
+        let (profile, charges) = join!(
+            self.in_time("stripe_customer", self.stripe.customer(customer)),
+            self.in_time("stripe_charges", self.stripe.charges(customer)),
+        );
+        context.profile = profile_of(profile);
+        context.history = history(&charges, self.now);
     }
 
     async fn disputes(&self, charges: &[Charge]) -> Part<Vec<Dispute>> {
@@ -226,6 +248,7 @@ impl Reader<'_> {
 struct Around {
     charges: Part<Vec<Charge>>,
     disputes: Part<Vec<Dispute>>,
+    history: Part<History>,
     all_charges: bool,
     open_invoices: Part<Vec<Invoice>>,
 }
@@ -235,9 +258,27 @@ impl Default for Around {
         Self {
             charges: Part::not_asked(),
             disputes: Part::not_asked(),
+            history: Part::not_asked(),
             all_charges: false,
             open_invoices: Part::not_asked(),
         }
+    }
+}
+
+fn profile_of(part: Part<Read<Customer>>) -> Part<Customer> {
+    match part {
+        Part::Known { value: Read::Found(customer), read } => Part::Known { value: customer, read },
+        Part::Known { value: Read::Gone, .. } => Part::Missing { why: "gone".into() },
+        Part::Missing { why } => Part::Missing { why },
+    }
+}
+
+fn history(charges: &Part<Listed<Charge>>, read: Timestamp) -> Part<History> {
+    match charges {
+        Part::Known { value, .. } => {
+            Part::Known { value: History::of(&value.items, value.complete && value.skipped == 0), read }
+        }
+        Part::Missing { why } => Part::Missing { why: why.clone() },
     }
 }
 

@@ -158,6 +158,7 @@ async fn decide_and_commit(
         context.customer = Some(known);
     }
     context.open_cases = before.customer.value.open.iter().filter(|open| *open != key).cloned().collect();
+    context.contacts.clone_from(&before.customer.value.contacts);
     context.frozen = before.frozen;
     let earlier = before.case.value.as_ref();
     let decision = decide(key, &context, earlier, &app.bundle);

@@ -57,7 +57,9 @@ mod tests {
         let bundle = load(&starter()).unwrap();
         for bucket in Bucket::ALL {
             if needs_playbook(bucket) {
-                assert!(bundle.playbook(bucket).is_some(), "{bucket}");
+                for segment in &bundle.settings().segments {
+                    assert!(bundle.playbook(bucket, &segment.name).is_some(), "{bucket} {}", segment.name);
+                }
             }
         }
         assert!(bundle.approval("refund.create").is_some());

@@ -31,7 +31,13 @@ pub struct Cases {
 pub struct CustomerRow {
     /// The open cases.
     pub open: BTreeSet<CaseKey>,
+    /// When messages to the customer were drafted in the last 30 days.
+    #[serde(default)]
+    pub contacts: Vec<Timestamp>,
 }
+
+/// How long a message counts, in seconds.
+const CONTACTS: i64 = 30 * 86_400;
 
 /// What a turn starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -176,6 +182,10 @@ impl Cases {
             CaseState::Open => customer.open.insert(case.key.clone()),
             CaseState::Closed => customer.open.remove(&case.key),
         };
+        if turn.steps.iter().any(|step| step.kind.is_to_customer()) {
+            customer.contacts.retain(|at| case.changed.since(*at) < CONTACTS);
+            customer.contacts.push(case.changed);
+        }
         if let Some(id) = &case.customer {
             // Written when steps are taken even if it stays the same: that is what makes two turns of
             // one customer exclude each other.

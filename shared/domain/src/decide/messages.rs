@@ -2,48 +2,58 @@
 
 use super::{Turn, links};
 use crate::{
-    context::Subject,
-    plan::{Draft, Step, StepKind},
-    policy::{Channel, Link, Rung, Slot, Slots},
+    context::{Conversations, Subject},
+    plan::{Draft, Interlock, Step, StepKind, Suppression},
+    policy::{Channel, Link, RenderError, Rung, Slot, Slots},
     snapshot::Read,
 };
 
 /// The messages that a rung asks for: to the customer, as a reply where a conversation is open and the
-/// template is for chat, and to a colleague. One that lacks a fact is not drafted; the alert says so.
-pub(super) fn drafts(turn: &Turn<'_>, rung: &Rung, place: usize) -> Vec<Step> {
+/// template is for chat, and to a colleague. One that lacks a fact is held back with what is missing.
+pub(super) fn drafts(turn: &Turn<'_>, rung: &Rung, place: usize) -> (Vec<Step>, Vec<Suppression>) {
     let slots = slots(turn);
-    let revision = |template: &str| format!("{} {template}", turn.revision(place));
-    let mut drafts = Vec::new();
+    let (mut drafts, mut lacking) = (Vec::new(), Vec::new());
     for id in rung.draft.iter().chain(&rung.follow_up) {
-        let Some(draft) = render(turn, id, &slots) else { continue };
-        let talk = turn.context.conversations.known().and_then(|talks| talks.open());
-        let kind = match talk {
-            Some(talk) if draft.channel == "chat" => StepKind::Reply { conversation: talk.id.clone(), draft },
-            _ => StepKind::Draft(draft),
-        };
-        drafts.push(turn.step(kind, &revision(id)));
+        match render(turn, id, &slots) {
+            Some(Ok(draft)) => {
+                let talk = turn.context.conversations.known().and_then(Conversations::open);
+                let kind = match talk {
+                    Some(talk) if draft.channel == "chat" => {
+                        StepKind::Reply { conversation: talk.id.clone(), draft }
+                    }
+                    _ => StepKind::Draft(draft),
+                };
+                drafts.push(turn.step(kind, &format!("{} {id}", turn.revision(place))));
+            }
+            Some(Err(error)) => lacking.push(Suppression {
+                step: "draft".into(),
+                interlock: Interlock::MissingContext,
+                because: error.to_string(),
+            }),
+            None => {}
+        }
     }
-    drafts
+    (drafts, lacking)
 }
 
-/// The message, or nothing if a fact that it needs is not known.
-fn render(turn: &Turn<'_>, id: &str, slots: &Slots) -> Option<Draft> {
+/// The message, or what keeps it from being written; nothing if the bundle has no such template, which
+/// loading it rules out.
+fn render(turn: &Turn<'_>, id: &str, slots: &Slots) -> Option<Result<Draft, RenderError>> {
     let profile = turn.context.profile.known();
     let wanted = profile.and_then(|customer| customer.locale.as_deref());
     let (template, message) = turn.bundle.message(id, wanted, slots)?;
-    let message = message.ok()?;
     let channel = match template.channel {
         Channel::Email => "email",
         Channel::Chat => "chat",
         Channel::Csm => "csm",
     };
-    Some(Draft {
+    Some(message.map(|message| Draft {
         template: message.template,
         channel: channel.to_owned(),
         locale: template.locale.to_string(),
         subject: message.subject,
         text: message.text,
-    })
+    }))
 }
 
 /// Every fact that a template may name.

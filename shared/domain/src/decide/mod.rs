@@ -73,7 +73,7 @@ pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &
     let rung = playbook.and_then(|playbook| playbook.due(day));
 
     let mut turn = Turn { key, context, before, bundle, facts: &facts, classification: &classification };
-    let wishes = turn.wishes(playbook, rung, &checklist);
+    let (wishes, lacking) = turn.wishes(playbook, rung, &checklist);
     let questions =
         ["escalate", "alert", "task"].into_iter().chain(wishes.iter().map(|wish| wish.kind.name()));
     let mut verdicts = bundle.may(&facts, questions).into_iter();
@@ -89,7 +89,7 @@ pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &
         otherwise: playbook.map_or_else(String::new, |playbook| playbook.otherwise.clone()),
         escalation,
         verdicts: Vec::new(),
-        suppressed: interlocks::stopped(context, before, bucket).into_iter().collect(),
+        suppressed: interlocks::stopped(context, before, bucket).into_iter().chain(lacking).collect(),
         steps: Vec::new(),
         deadline: deadlines::deadline(context),
         revisit: None,
@@ -129,20 +129,23 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// The steps that this rung of the ladder wishes for, less those that the case has already.
+    /// The steps that this rung of the ladder wishes for, less those that the case has already, and the
+    /// messages that lack a fact.
     fn wishes(
         &self,
         playbook: Option<&Playbook>,
         rung: Option<(usize, &crate::policy::Rung)>,
         checklist: &[crate::plan::ChecklistItem],
-    ) -> Vec<Step> {
-        let mut wishes = Vec::new();
+    ) -> (Vec<Step>, Vec<Suppression>) {
+        let (mut wishes, mut lacking) = (Vec::new(), Vec::new());
         if let (Some(playbook), Some((place, rung))) = (playbook, rung) {
             if let Some(operation) = &rung.request {
                 wishes.push(self.request(operation));
             }
             if !rung.only_after_contact || self.before.is_some_and(|case| case.contacted) {
-                wishes.extend(messages::drafts(self, rung, place));
+                let (drafts, without) = messages::drafts(self, rung, place);
+                wishes.extend(drafts);
+                lacking.extend(without);
             }
             let revision = self.revision(place);
             for kind in &rung.steps {
@@ -159,7 +162,7 @@ impl Turn<'_> {
         }
         wishes.extend(status::step(self));
         wishes.retain(|wish| !self.before.is_some_and(|case| case.steps.contains(&wish.key)));
-        wishes
+        (wishes, lacking)
     }
 
     /// The request for a gated action. It is kept as a recommendation if the policy does not let the agent
