@@ -60,7 +60,7 @@ class Reads(Client):
         self.assertRegex(invoice.last_response.request_id, "^req_")
 
     def test_a_decline_is_told_like_stripes(self):
-        _, invoice = self.subscriber("pm_card_chargeDeclinedInsufficientFunds")
+        _, invoice = self.subscriber("pm_card_decline_insufficient_funds")
         self.assertEqual("open", invoice.status)
         error = invoice.payments.data[0].payment.payment_intent.last_payment_error
         self.assertEqual(("card_declined", "insufficient_funds"), (error.code, error.decline_code))
