@@ -48,7 +48,7 @@ pub(crate) fn of_subscription(tx: &mut Tx, subscription: &Value, trial: bool) ->
             }),
             subscription: Some(subscription.id()),
         };
-        lines.push(document(tx, line));
+        lines.push(document(tx, &line));
     }
     lines
 }
@@ -65,7 +65,7 @@ pub(crate) fn single(tx: &mut Tx, amount: i64, currency: &str) -> Value {
         pricing: Value::Null,
         subscription: None,
     };
-    document(tx, line)
+    document(tx, &line)
 }
 
 /// The line of an invoice item.
@@ -86,12 +86,12 @@ pub(crate) fn of_item(tx: &mut Tx, item: &Value) -> Value {
         pricing: item.get("pricing").cloned().unwrap_or_default(),
         subscription: None,
     };
-    let mut line = document(tx, line);
+    let mut line = document(tx, &line);
     line.set("metadata", item.get("metadata").cloned());
     line
 }
 
-fn document(tx: &mut Tx, line: Line) -> Value {
+fn document(tx: &mut Tx, line: &Line) -> Value {
     json!({
         "id": tx.fresh("il_"),
         "object": "line_item",

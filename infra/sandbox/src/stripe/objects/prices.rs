@@ -237,7 +237,7 @@ fn product_of(tx: &mut Tx, params: &Params, described: &str) -> Outcome<String> 
     tx.get("product", id, "product").map(|product| product.id().to_owned())
 }
 
-fn interval<'p>(params: &'p Params) -> Outcome<Option<Interval<'p>>> {
+fn interval(params: &Params) -> Outcome<Option<Interval<'_>>> {
     let count = params.int("interval_count")?.unwrap_or(1).max(1);
     Ok(params.one_of("interval", INTERVALS)?.map(|unit| Interval { unit, count }))
 }
