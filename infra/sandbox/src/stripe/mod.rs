@@ -35,7 +35,7 @@
 //! - `coupon.*`, `customer.discount.*`, `promotion_code.*`, `tax_rate.*`: discounts and taxes are not
 //!   modelled, and this API version no longer has the customer's parameter `coupon`;
 //! - `customer.source.*`: sources are not modelled; `quote.*`, `subscription_schedule.*`: neither are these,
-//!   and their recipes begin with a source;
+//!   and most of their recipes begin with a source;
 //! - `payment_intent.partially_funded`, `payment_intent.processing`, `cash_balance.*`,
 //!   `customer_cash_balance_transaction.*`: cards only;
 //! - `checkout.session.*`, `payment_link.*`, `billing_portal.*`: pages of Stripe's are not served;
