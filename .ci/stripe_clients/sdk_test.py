@@ -60,7 +60,7 @@ class Reads(Client):
         self.assertRegex(invoice.last_response.request_id, "^req_")
 
     def test_a_decline_is_told_like_stripes(self):
-        _, invoice = self.subscriber("pm_card_chargeDeclinedInsufficientFunds")
+        _, invoice = self.subscriber("pm_card_decline_insufficient_funds")
         self.assertEqual("open", invoice.status)
         error = invoice.payments.data[0].payment.payment_intent.last_payment_error
         self.assertEqual(("card_declined", "insufficient_funds"), (error.code, error.decline_code))
@@ -99,6 +99,28 @@ class Reads(Client):
         newest = self.client.v1.events.list({"type": "customer.created", "limit": 1}).data[0]
         thin = self.client.v2.core.events.retrieve(newest.id)
         self.assertEqual(("v1.customer.created", customer.id), (thin.type, thin.related_object.id))
+
+
+class Control(Client):
+    """What goes wrong because it was planned from outside the stand-in's process."""
+
+    def test_a_planned_fault_strikes_the_library_once(self):
+        plan = {"fault": {"rate_limited": "endpoint-rate"}, "on": "GET /v1/products", "times": 1}
+        status, _, shown = standin.call(self.told, "POST", "/_sandbox/faults", plan)
+        self.assertEqual((200, 1), (status, len(shown["faults"])))
+        with self.assertRaises(stripe.RateLimitError) as limited:
+            self.client.v1.products.list()
+        self.assertEqual("endpoint-rate", limited.exception.headers["stripe-rate-limited-reason"])
+        self.assertTrue(self.client.v1.products.list().data)
+
+    def test_time_moves_by_a_test_clock(self):
+        v1 = self.client.v1
+        clock = v1.test_helpers.test_clocks.create({"frozen_time": 1577836800})
+        customer = v1.customers.create({"test_clock": clock.id, "payment_method": "pm_card_visa"})
+        invoice = v1.invoices.create({"customer": customer.id, "auto_advance": True})
+        v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": 1577836800 + 3600})
+        self.assertEqual("ready", v1.test_helpers.test_clocks.retrieve(clock.id).status)
+        self.assertEqual("paid", v1.invoices.retrieve(invoice.id).status)
 
 
 class Writes(Client):

@@ -6,6 +6,8 @@
 //!
 //! It prints one line of JSON, with the address and the keys, and serves until its input ends (Ctrl-D).
 //! The account has a day of billing behind it, the same each time. `GET /v1/…` shows it; the clock runs.
+//! Faults, disturbed deliveries, limits and time are asked for below `/_sandbox`: see the documentation of
+//! `sandbox::stripe`, module `control`.
 
 use std::io::{Read as _, stdin};
 

@@ -7,12 +7,20 @@
     reason = "what is missing fails the test"
 )]
 
+#[path = "stripe/billing.rs"]
+mod billing;
+#[path = "stripe/clocks.rs"]
+mod clocks;
+#[path = "stripe/control.rs"]
+mod control;
 #[path = "stripe/deliveries.rs"]
 mod deliveries;
 #[path = "stripe/disputes.rs"]
 mod disputes;
 #[path = "stripe/faults.rs"]
 mod faults;
+#[path = "stripe/intents.rs"]
+mod intents;
 #[path = "stripe/payments.rs"]
 mod payments;
 #[path = "stripe/probe.rs"]

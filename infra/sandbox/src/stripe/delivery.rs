@@ -17,7 +17,8 @@ const RETRIES: &[i64] = &[300, 3600, 3 * 3600];
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What happens to the deliveries of an event on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Disturbance {
     /// It never arrives: it stays `delivery_success=false`, and only the API has it.
     Drop,
@@ -28,6 +29,7 @@ pub enum Disturbance {
 }
 
 /// A disturbance that waits for its events.
+#[derive(Serialize)]
 pub(crate) struct Rule {
     pub disturbance: Disturbance,
     /// An event type, or all of a prefix as `charge.*`.

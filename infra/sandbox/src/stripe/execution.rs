@@ -90,6 +90,7 @@ pub(crate) fn prepare(
         ));
     };
     key.permit(account, route.resource, method != "GET")?;
+    stripe.limits.pass(&route.shape, stripe.clock.millis())?;
     if let Some(refusal) = fault.and_then(Fault::refusal) {
         return Err(refusal);
     }

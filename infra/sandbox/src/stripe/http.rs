@@ -16,7 +16,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
-    Stripe, Write,
+    Stripe, Write, control,
     execution::{Answer, execute, prepare},
     failure::Failure,
     faults::Fault,
@@ -29,7 +29,7 @@ const LARGEST: usize = 1 << 20;
 
 /// The API as a service.
 pub(crate) fn router(stripe: Arc<Stripe>) -> Router {
-    Router::new().fallback(serve).with_state(stripe)
+    Router::new().fallback(serve).with_state(Arc::clone(&stripe)).merge(control::router(stripe))
 }
 
 async fn serve(State(stripe): State<Arc<Stripe>>, request: Request) -> Response {

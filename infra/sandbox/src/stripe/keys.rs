@@ -53,6 +53,11 @@ impl Key {
         Self { secret: secret.into(), scopes: Some(scopes.into_iter().map(str::to_owned).collect()) }
     }
 
+    /// Whether it may do everything.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.scopes.is_none()
+    }
+
     /// Refuses what the key may not do. Asked before any object is looked up.
     pub(crate) fn permit(&self, account: &str, resource: &str, write: bool) -> Result<(), Failure> {
         let Some(scopes) = &self.scopes else { return Ok(()) };

@@ -9,8 +9,8 @@ use super::{
     form::Params,
     lists,
     objects::{
-        balance, charges, credit_notes, customers, disputes, endpoints, intents, invoices, methods, pauses,
-        prices, refunds, subscriptions,
+        balance, charges, credit_notes, customers, disputes, drafts, endpoints, invoice_items, invoices,
+        methods, pauses, payments, prices, products, refunds, setups, subscriptions, test_clocks,
     },
     search,
     store::Tx,
@@ -28,7 +28,16 @@ impl Call {
     pub(crate) fn id(&self) -> &str {
         self.ids.first().map_or("", String::as_str)
     }
+
+    /// The ids of what the request is about.
+    fn subjects(&self) -> impl Iterator<Item = &str> {
+        let named = SUBJECTS.iter().filter_map(|param| self.params.raw(param)?.as_str());
+        self.ids.first().map(String::as_str).into_iter().chain(named)
+    }
 }
+
+/// Parameters that name whose test clock a request lives by.
+const SUBJECTS: &[&str] = &["test_clock", "customer", "subscription", "invoice", "charge", "payment_intent"];
 
 /// What answers a request.
 pub(crate) enum Run {
@@ -44,6 +53,8 @@ pub(crate) enum Run {
 
 /// A route and the scope it asks for.
 pub(crate) struct Route {
+    /// Its method and path, with `{}` for ids.
+    pub shape: String,
     pub resource: &'static str,
     pub run: Run,
 }
@@ -52,8 +63,8 @@ pub(crate) struct Route {
 pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Vec<String>)> {
     let mut ids = Vec::new();
     let mut shape = format!("{method} ");
-    let namespaced = path.starts_with("/v1/radar/") || path.starts_with("/v2/core/");
-    let first = if namespaced { 3 } else { 2 };
+    let namespaces = ["/v1/radar/", "/v1/test_helpers/", "/v2/core/"];
+    let first = if namespaces.iter().any(|start| path.starts_with(start)) { 3 } else { 2 };
     for (place, part) in path.trim_matches('/').split('/').enumerate() {
         let is_id = place >= first && (place - first).is_multiple_of(2) && part != "search";
         if is_id {
@@ -62,15 +73,17 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Vec<String>)> {
         shape.push('/');
         shape.push_str(if is_id { "{}" } else { part });
     }
-    route(&shape).map(|route| (route, ids))
+    let (resource, run) = run(&shape)?;
+    Some((Route { shape, resource, run }, ids))
 }
 
 #[rustfmt::skip] // A table reads better in lines.
-fn route(shape: &str) -> Option<Route> {
+fn run(shape: &str) -> Option<(&'static str, Run)> {
     use Run::{Absent, Do, List, Retrieve};
-    let (resource, run) = match shape {
+    let found = match shape {
         "GET /v1/account" => ("accounts_kyc_basic", Do(account, &[])),
 
+        "GET /v1/balance" => ("balance", Do(balance::show, &[])),
         "GET /v1/balance_transactions" => ("charge", List("balance_transaction", &[("source", "source"), ("type", "type")])),
         "GET /v1/balance_transactions/{}" => ("charge", Retrieve("balance_transaction")),
 
@@ -86,10 +99,10 @@ fn route(shape: &str) -> Option<Route> {
         "POST /v1/credit_notes/{}" => ("credit_note", Do(credit_notes::update, &["memo", "metadata"])),
         "POST /v1/credit_notes/{}/void" => ("credit_note", Do(credit_notes::void, &[])),
 
-        "GET /v1/customers" => ("customer", List("customer", &[("email", "email")])),
+        "GET /v1/customers" => ("customer", Do(customers::all, customers::LIST_PARAMS)),
         "POST /v1/customers" => ("customer", Do(customers::create, customers::PARAMS)),
         "GET /v1/customers/{}" => ("customer", Retrieve("customer")),
-        "POST /v1/customers/{}" => ("customer", Do(customers::update, customers::PARAMS)),
+        "POST /v1/customers/{}" => ("customer", Do(customers::update, customers::UPDATE_PARAMS)),
         "DELETE /v1/customers/{}" => ("customer", Do(customers::delete, &[])),
         "GET /v1/customers/{}/balance_transactions" => ("customer", Do(balance::of_customer, lists::PARAMS)),
         "POST /v1/customers/{}/balance_transactions" => ("customer", Do(balance::create, &["amount", "currency", "description", "metadata"])),
@@ -110,9 +123,17 @@ fn route(shape: &str) -> Option<Route> {
         "GET /v1/invoice_payments" => ("invoice", Do(invoices::payments, invoices::PAYMENTS_PARAMS)),
         "GET /v1/invoice_payments/{}" => ("invoice", Retrieve("invoice_payment")),
 
+        "GET /v1/invoiceitems" => ("invoice", Do(invoice_items::all, invoice_items::LIST_PARAMS)),
+        "POST /v1/invoiceitems" => ("invoice", Do(invoice_items::create, invoice_items::PARAMS)),
+        "GET /v1/invoiceitems/{}" => ("invoice", Retrieve("invoiceitem")),
+        "POST /v1/invoiceitems/{}" => ("invoice", Do(invoice_items::update, invoice_items::UPDATE_PARAMS)),
+        "DELETE /v1/invoiceitems/{}" => ("invoice", Do(invoice_items::delete, &[])),
+
         "GET /v1/invoices" => ("invoice", List("invoice", &[("collection_method", "collection_method"), ("customer", "customer"), ("status", "status"), ("subscription", "/parent/subscription_details/subscription")])),
         "GET /v1/invoices/{}" => ("invoice", Retrieve("invoice")),
-        "POST /v1/invoices/{}" => ("invoice", Do(invoices::update, &["auto_advance", "default_payment_method", "description", "metadata"])),
+        "POST /v1/invoices" => ("invoice", Do(drafts::create, drafts::PARAMS)),
+        "POST /v1/invoices/{}" => ("invoice", Do(drafts::update, drafts::UPDATE_PARAMS)),
+        "DELETE /v1/invoices/{}" => ("invoice", Do(drafts::delete, &[])),
         "GET /v1/invoices/{}/lines" => ("invoice", Do(invoices::lines, &["ending_before", "limit", "starting_after"])),
         "POST /v1/invoices/{}/finalize" => ("invoice", Do(invoices::finalize_call, &["auto_advance"])),
         "POST /v1/invoices/{}/mark_uncollectible" => ("invoice", Do(invoices::mark_uncollectible, &[])),
@@ -122,22 +143,35 @@ fn route(shape: &str) -> Option<Route> {
 
         "GET /v1/payment_intents" => ("payment_intent", List("payment_intent", &[("customer", "customer")])),
         "GET /v1/payment_intents/{}" => ("payment_intent", Retrieve("payment_intent")),
-        "POST /v1/payment_intents/{}" => ("payment_intent", Do(intents::update, &["description", "metadata"])),
+        "POST /v1/payment_intents" => ("payment_intent", Do(payments::create, payments::PARAMS)),
+        "POST /v1/payment_intents/{}" => ("payment_intent", Do(payments::update, payments::UPDATE_PARAMS)),
+        "POST /v1/payment_intents/{}/cancel" => ("payment_intent", Do(payments::cancel, &["cancellation_reason"])),
+        "POST /v1/payment_intents/{}/capture" => ("payment_intent", Do(payments::capture, &["amount_to_capture", "metadata"])),
+        "POST /v1/payment_intents/{}/confirm" => ("payment_intent", Do(payments::confirm, payments::CONFIRM_PARAMS)),
 
         "GET /v1/payment_methods" => ("payment_method", List("payment_method", &[("customer", "customer"), ("type", "type")])),
         "GET /v1/payment_methods/{}" => ("payment_method", Retrieve("payment_method")),
-        "POST /v1/payment_methods/{}" => ("payment_method", Do(methods::update, &["metadata"])),
+        "POST /v1/payment_methods" => ("payment_method", Do(methods::create, methods::PARAMS)),
+        "POST /v1/payment_methods/{}" => ("payment_method", Do(methods::update, &["billing_details", "metadata"])),
         "POST /v1/payment_methods/{}/attach" => ("payment_method", Do(methods::attach_call, &["customer"])),
         "POST /v1/payment_methods/{}/detach" => ("payment_method", Do(methods::detach, &[])),
 
         "GET /v1/payouts/{}" | "POST /v1/payouts/{}" => ("payout", Absent("payout")),
 
+        "GET /v1/plans" => ("plan", Do(prices::all_plans, &["created", "ending_before", "limit", "product", "starting_after"])),
+        "POST /v1/plans" => ("plan", Do(prices::create_plan, prices::PLAN_PARAMS)),
+        "GET /v1/plans/{}" => ("plan", Do(prices::retrieve_plan, &[])),
+        "POST /v1/plans/{}" => ("plan", Do(prices::update_plan, &["active", "metadata", "nickname"])),
+        "DELETE /v1/plans/{}" => ("plan", Do(prices::delete_plan, &[])),
         "GET /v1/prices" => ("plan", List("price", &[("currency", "currency"), ("product", "product")])),
-        "POST /v1/prices" => ("plan", Do(prices::create_price, &["currency", "metadata", "nickname", "product", "recurring", "unit_amount"])),
+        "POST /v1/prices" => ("plan", Do(prices::create, prices::PARAMS)),
         "GET /v1/prices/{}" => ("plan", Retrieve("price")),
+        "POST /v1/prices/{}" => ("plan", Do(prices::update, prices::UPDATE_PARAMS)),
         "GET /v1/products" => ("product", List("product", &[])),
-        "POST /v1/products" => ("product", Do(prices::create_product, &["description", "metadata", "name"])),
+        "POST /v1/products" => ("product", Do(products::create, products::PARAMS)),
         "GET /v1/products/{}" => ("product", Retrieve("product")),
+        "POST /v1/products/{}" => ("product", Do(products::update, products::PARAMS)),
+        "DELETE /v1/products/{}" => ("product", Do(products::delete, &[])),
 
         "GET /v1/radar/early_fraud_warnings" => ("early_fraud_warning", List("radar.early_fraud_warning", &[("charge", "charge"), ("payment_intent", "payment_intent")])),
         "GET /v1/radar/early_fraud_warnings/{}" => ("early_fraud_warning", Retrieve("radar.early_fraud_warning")),
@@ -148,13 +182,26 @@ fn route(shape: &str) -> Option<Route> {
         "POST /v1/refunds/{}" => ("charge", Do(refunds::update, &["metadata"])),
         "POST /v1/refunds/{}/cancel" => ("charge", Do(refunds::cancel, &[])),
 
+        "GET /v1/setup_intents" => ("setup_intent", List("setup_intent", &[("customer", "customer"), ("payment_method", "payment_method")])),
+        "POST /v1/setup_intents" => ("setup_intent", Do(setups::create, setups::PARAMS)),
+        "GET /v1/setup_intents/{}" => ("setup_intent", Retrieve("setup_intent")),
+        "POST /v1/setup_intents/{}" => ("setup_intent", Do(setups::update, setups::UPDATE_PARAMS)),
+        "POST /v1/setup_intents/{}/cancel" => ("setup_intent", Do(setups::cancel, &["cancellation_reason"])),
+        "POST /v1/setup_intents/{}/confirm" => ("setup_intent", Do(setups::confirm, &["payment_method", "return_url"])),
+
         "GET /v1/subscriptions" => ("subscription", Do(subscriptions::all, subscriptions::LIST_PARAMS)),
-        "POST /v1/subscriptions" => ("subscription", Do(subscriptions::create_call, &["customer", "default_payment_method", "items", "metadata"])),
+        "POST /v1/subscriptions" => ("subscription", Do(subscriptions::create, subscriptions::CREATE_PARAMS)),
         "GET /v1/subscriptions/{}" => ("subscription", Retrieve("subscription")),
         "POST /v1/subscriptions/{}" => ("subscription", Do(subscriptions::update, subscriptions::PARAMS)),
         "DELETE /v1/subscriptions/{}" => ("subscription", Do(subscriptions::cancel_call, &["cancellation_details", "invoice_now", "prorate"])),
         "POST /v1/subscriptions/{}/pause" => ("subscription", Do(pauses::pause, &["bill_for", "invoicing_behavior", "type"])),
         "POST /v1/subscriptions/{}/resume" => ("subscription", Do(pauses::resume, &["billing_cycle_anchor", "payment_behavior", "proration_behavior", "proration_date"])),
+
+        "GET /v1/test_helpers/test_clocks" => ("test_clock", List("test_helpers.test_clock", &[])),
+        "POST /v1/test_helpers/test_clocks" => ("test_clock", Do(test_clocks::create, test_clocks::PARAMS)),
+        "GET /v1/test_helpers/test_clocks/{}" => ("test_clock", Retrieve("test_helpers.test_clock")),
+        "DELETE /v1/test_helpers/test_clocks/{}" => ("test_clock", Do(test_clocks::delete, &[])),
+        "POST /v1/test_helpers/test_clocks/{}/advance" => ("test_clock", Do(test_clocks::advance, &["frozen_time"])),
 
         "GET /v1/transfers/{}" | "POST /v1/transfers/{}" => ("transfer", Absent("transfer")),
 
@@ -165,7 +212,7 @@ fn route(shape: &str) -> Option<Route> {
         "DELETE /v1/webhook_endpoints/{}" => ("webhook", Do(endpoints::delete, &[])),
         _ => return None,
     };
-    Some(Route { resource, run })
+    Some(found)
 }
 
 impl Route {
@@ -206,6 +253,7 @@ impl Route {
             Run::Do(run, allowed) => {
                 let allowed: Vec<&str> = allowed.iter().copied().chain(["expand"]).collect();
                 call.params.only(&allowed)?;
+                tx.follow(call.subjects());
                 run(tx, call)
             }
         }

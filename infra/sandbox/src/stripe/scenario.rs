@@ -10,8 +10,8 @@ use super::{
     form::Params,
     ids, lock,
     objects::{
-        bills, collection, customers, disputes, endpoints, fraud_warnings, invoices, methods, prices,
-        refunds, subscriptions,
+        attempts::Session, bills, collection, customers, disputes, due, endpoints, fraud_warnings, invoices,
+        lines, methods, periods, prices, products, refunds,
     },
     routes::{self, Call},
     store::{Origin, Tx},
@@ -50,16 +50,16 @@ impl Stripe {
     /// Subscribes a customer to a new monthly price of `amount` minor units and charges the first month.
     pub fn subscribe(&self, customer: &str, amount: i64, currency: &str) -> Result<Value> {
         self.happen(|tx| {
-            let product = prices::product(tx, "Plan");
-            let price = prices::price(tx, product.id(), amount, currency, true);
-            subscriptions::new(tx, customer, price.id(), None)
+            let product = products::new(tx, "Plan");
+            let price = prices::monthly(tx, product.id(), amount, currency);
+            periods::simple(tx, customer, price.id())
         })
     }
 
     /// Begins a subscription's next period. Answers its invoice, paid or not; none if the subscription
     /// ended instead.
     pub fn renew(&self, subscription: &str) -> Result<Option<Value>> {
-        self.happen(|tx| subscriptions::renew(tx, subscription))
+        self.happen(|tx| periods::renew(tx, subscription))
     }
 
     /// A one-off invoice, finalized and open, not yet tried.
@@ -67,14 +67,15 @@ impl Stripe {
         self.happen(|tx| {
             let bill = bills::Bill {
                 customer,
-                amount,
                 currency,
                 reason: "manual",
                 subscription: None,
                 period: (tx.now, tx.now),
-                sent: false,
+                due: None,
+                advances: true,
+                lines: vec![lines::single(tx, amount, currency)],
             };
-            let draft = bills::draft(tx, &bill)?;
+            let draft = bills::draft(tx, bill)?;
             invoices::finalize(tx, draft.id())
         })
     }
@@ -86,8 +87,14 @@ impl Stripe {
             if current.text("status") != "open" {
                 return Err(Failure::refused(format!("The invoice is {}.", current.text("status"))));
             }
-            collection::collect(tx, invoice, None, true).map(collection::Collected::invoice)
+            collection::collect(tx, invoice, None, Session::Invoice, true).map(collection::Collected::invoice)
         })
+    }
+
+    /// Everything that falls due until now, for what belongs to no test clock: drafts are finalized,
+    /// invoices tried again, trials end, periods begin. Nothing of it happens by itself.
+    pub fn bill_due(&self) -> Result<()> {
+        self.happen(|tx| due::settle(tx, None, tx.at))
     }
 
     /// A person pays an invoice; an error if the card declines.

@@ -22,7 +22,7 @@ pub(crate) fn charges(tx: &mut Tx, call: &Call) -> Outcome<Value> {
     let mut found: Vec<Value> = tx
         .all("charge")
         .into_iter()
-        .filter(|charge| tx.changed(charge.id()) <= tx.now - LAG)
+        .filter(|charge| tx.changed(charge.id()) <= tx.at - LAG)
         .filter(|charge| {
             terms.iter().all(|(field, wanted)| match charge.pointer(field) {
                 Some(Value::String(text)) => text == wanted,

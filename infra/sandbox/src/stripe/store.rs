@@ -171,14 +171,16 @@ pub(crate) struct Tx<'s> {
     origin: Origin,
     silent: bool,
     pub setting: &'s Setting,
-    /// Seconds since the epoch.
+    /// The account's own time in seconds since the epoch: of events, deliveries and idempotency keys.
+    pub at: i64,
+    /// The time of the objects at hand: that of the test clock they belong to, else the account's.
     pub now: i64,
 }
 
 impl<'s> Tx<'s> {
     pub(crate) fn new(base: &'s State, setting: &'s Setting, origin: Origin, now: i64, silent: bool) -> Self {
         let changes = Changes { count: base.count, ..Changes::default() };
-        Self { base, changes, origin, silent, setting, now }
+        Self { base, changes, origin, silent, setting, at: now, now }
     }
 
     /// The changes, with a delivery of each event to each endpoint that wants it.
@@ -186,7 +188,7 @@ impl<'s> Tx<'s> {
         let endpoints: Vec<Value> = self.all("webhook_endpoint").into_iter().cloned().collect();
         let mut events = std::mem::take(&mut self.changes.events);
         for event in events.values_mut() {
-            let jobs = delivery::jobs(event, &endpoints, rules, self.now);
+            let jobs = delivery::jobs(event, &endpoints, rules, self.at);
             let waiting = jobs.iter().filter(|job| !job.extra).count();
             event.set("pending_webhooks", waiting);
             for mut job in jobs.into_iter().filter(|job| !job.dropped) {
@@ -195,7 +197,7 @@ impl<'s> Tx<'s> {
             }
         }
         self.changes.events = events;
-        idempotency::prune(self.base, &mut self.changes, self.now);
+        idempotency::prune(self.base, &mut self.changes, self.at);
         self.changes
     }
 
@@ -222,6 +224,23 @@ impl<'s> Tx<'s> {
     /// When an object last changed.
     pub(crate) fn changed(&self, id: &str) -> i64 {
         self.row(id).map_or(0, |row| row.changed)
+    }
+
+    /// From now on it is the time of the test clock that one of these objects belongs to, if any does.
+    pub(crate) fn follow<'i>(&mut self, ids: impl IntoIterator<Item = &'i str>) {
+        if let Some(time) = ids.into_iter().find_map(|id| self.clock_time(id)) {
+            self.now = time;
+        }
+    }
+
+    /// The time of the test clock that an object belongs to, by itself or through what it names.
+    fn clock_time(&self, id: &str) -> Option<i64> {
+        let object = self.look(id).filter(|object| !object.flag("deleted"))?;
+        if let Some(time) = object.get("frozen_time").and_then(Value::as_i64) {
+            return Some(time);
+        }
+        let owners = ["test_clock", "customer", "charge", "invoice"];
+        owners.iter().filter_map(|field| object.maybe(field)).find_map(|owner| self.clock_time(owner))
     }
 
     /// A copy of the object of a kind, to be changed and [`Tx::put`] back.
@@ -254,18 +273,24 @@ impl<'s> Tx<'s> {
             Some(row) => row.seq,
             None => self.next(),
         };
-        self.changes.objects.insert(id, Row { seq, changed: self.now, object: object.clone() });
+        self.changes.objects.insert(id, Row { seq, changed: self.at, object: object.clone() });
     }
 
     /// Keeps a changed object and emits `kind` with its previous attributes, if anything changed.
     pub(crate) fn update(&mut self, object: &Value, kind: &str) {
         let old = self.look(object.id()).cloned().unwrap_or_default();
-        if old == *object {
-            return;
+        if old != *object {
+            self.put(object);
+            self.changed_to(kind, &old, object);
         }
-        self.put(object);
-        let data = json!({ "object": object, "previous_attributes": previous_attributes(&old, object) });
-        self.happened(kind, &data);
+    }
+
+    /// Emits that an object changed, which is kept or shown elsewhere.
+    pub(crate) fn changed_to(&mut self, kind: &str, old: &Value, new: &Value) {
+        if old != new {
+            let previous = previous_attributes(old, new);
+            self.happened(kind, &json!({ "object": new, "previous_attributes": previous }));
+        }
     }
 
     /// Emits an event about an object as it is now.
@@ -279,7 +304,7 @@ impl<'s> Tx<'s> {
         }
         let id = self.fresh("evt_");
         let seq = self.next();
-        let event = events::document(&id, kind, data, self.now, &self.setting.api_version, &self.origin);
+        let event = events::document(&id, kind, data, self.at, &self.setting.api_version, &self.origin);
         self.changes.events.insert(seq, event);
     }
 

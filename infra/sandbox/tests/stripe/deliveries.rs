@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// An endpoint that writes down what it gets.
-struct Receiver {
+pub(crate) struct Receiver {
     server: Loopback,
     inbox: Arc<Inbox>,
 }
@@ -29,13 +29,13 @@ struct Inbox {
 }
 
 impl Receiver {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let inbox = Arc::new(Inbox { got: Mutex::default(), status: Mutex::new(200) });
         let router = Router::new().route("/hook", post(receive)).with_state(Arc::clone(&inbox));
         Self { server: Loopback::serve(0, router).await.unwrap(), inbox }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("{}/hook", self.server.url())
     }
 
@@ -43,7 +43,7 @@ impl Receiver {
         *self.inbox.status.lock().unwrap() = status;
     }
 
-    fn got(&self) -> Vec<(String, Value)> {
+    pub(crate) fn got(&self) -> Vec<(String, Value)> {
         let got = self.inbox.got.lock().unwrap();
         got.iter().map(|(header, body)| (header.clone(), serde_json::from_str(body).unwrap())).collect()
     }

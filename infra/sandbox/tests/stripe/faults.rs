@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::stripe::Fault;
+use sandbox::stripe::{Fault, Reason};
 
 use crate::support::{Bench, answer};
 
@@ -84,7 +84,7 @@ async fn limits_and_locks_refuse_without_keeping_anything() {
     let bench = Bench::new().await;
     let made = bench.with_invoice();
     let form = format!("charge={}&amount=500", made.charge);
-    bench.stripe.fault(Fault::RateLimited("global-rate"), "/v1/", 1);
+    bench.stripe.fault(Fault::RateLimited(Reason::GlobalRate), "/v1/", 1);
     let limited = bench.post_as("k", "/v1/refunds", &form).await;
     assert_eq!((limited.status, limited.header("stripe-rate-limited-reason")), (429, Some("global-rate")));
     bench.stripe.fault(Fault::LockTimeout, "POST /v1/refunds", 1);

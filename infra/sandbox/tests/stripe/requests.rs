@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::stripe::{Fault, Stripe};
+use sandbox::stripe::{Fault, Reason, Stripe};
 use serde_json::{Value, json};
 
 use crate::{
@@ -54,7 +54,7 @@ async fn what_goes_wrong_on_demand_is_as_recorded() {
     let made = bench.with_invoice();
     let form = format!("charge={}&amount=500", made.charge);
     let on = "POST /v1/refunds";
-    bench.stripe.fault(Fault::RateLimited("global-rate"), on, 1);
+    bench.stripe.fault(Fault::RateLimited(Reason::GlobalRate), on, 1);
     let limited = bench.post("/v1/refunds", &form).await;
     assert_like("rate_limited", &limited);
     assert_eq!(limited.header("stripe-rate-limited-reason"), Some("global-rate"));

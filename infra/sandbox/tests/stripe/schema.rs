@@ -4,7 +4,13 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-static SCHEMAS: LazyLock<Value> = LazyLock::new(|| fixture("schemas.json"));
+static SCHEMAS: LazyLock<Value> = LazyLock::new(|| {
+    let mut schemas = fixture("schemas.json");
+    let more = fixture("schemas_more.json");
+    let all = schemas["$defs"].as_object_mut().unwrap();
+    all.extend(more["$defs"].as_object().unwrap().clone());
+    schemas
+});
 
 /// A file of test data.
 pub(crate) fn fixture(name: &str) -> Value {
@@ -31,6 +37,8 @@ pub(crate) fn faults_of(value: &Value) -> Vec<String> {
         Some("radar.early_fraud_warning") => faults("early_fraud_warning", value),
         Some("v2.core.event") => faults("v2_event", value),
         Some("customer") if value["deleted"] == true => faults("deleted_customer", value),
+        Some(_) if value["deleted"] == true => faults("deleted", value),
+        Some("test_helpers.test_clock") => faults("test_clock", value),
         Some(kind) => faults(kind, value),
         None => vec!["it does not say what it is".to_owned()],
     }

@@ -1,5 +1,7 @@
 //! A customer's credit balance (<https://docs.stripe.com/api/customer_balance_transactions>) and the
-//! account's balance transactions (<https://docs.stripe.com/api/balance_transactions>).
+//! account's balance (<https://docs.stripe.com/api/balance>) with its transactions (<https://docs.stripe.com/api/balance_transactions>).
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -128,6 +130,43 @@ pub(crate) fn book(tx: &mut Tx, kind: &str, amount: i64, fee: i64, currency: &st
     );
     tx.put(&transaction);
     transaction
+}
+
+/// The money of a transaction is there now.
+pub(crate) fn release(tx: &mut Tx, transaction: &str) {
+    if let Some(mut transaction) = tx.look(transaction).cloned() {
+        transaction.set("available_on", tx.now);
+        transaction.set("status", "available");
+        tx.put(&transaction);
+        let balance = of_account(tx);
+        tx.emit("balance.available", &balance);
+    }
+}
+
+/// The account's balance, in the order of its currencies.
+pub(crate) fn of_account(tx: &Tx) -> Value {
+    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for transaction in tx.all("balance_transaction") {
+        let (there, coming) = sums.entry(transaction.text("currency")).or_default();
+        let is_there = transaction.text("status") == "available" || transaction.int("available_on") <= tx.at;
+        *(if is_there { there } else { coming }) += transaction.int("net");
+    }
+    let funds = |pick: fn(&(i64, i64)) -> i64| -> Vec<Value> {
+        let each = sums.iter().map(|(currency, sums)| (currency, pick(sums)));
+        each.map(|(currency, amount)| {
+            json!({ "amount": amount, "currency": currency, "source_types": { "card": amount } })
+        })
+        .collect()
+    };
+    json!({
+        "object": "balance", "available": funds(|sums| sums.0), "livemode": false, "pending": funds(|sums| sums.1),
+    })
+}
+
+/// `GET /v1/balance`
+#[expect(clippy::unnecessary_wraps, reason = "every handler may refuse")]
+pub(crate) fn show(tx: &mut Tx, _: &Call) -> Outcome<Value> {
+    Ok(of_account(tx))
 }
 
 /// The processing fee of a charge.

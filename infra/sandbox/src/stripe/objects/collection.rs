@@ -4,16 +4,17 @@
 use serde_json::Value;
 
 use super::{
-    cards::{self, Behaviour},
-    charges, disputes, intents, methods, subscriptions,
+    attempts::{Attempt, Session, attempt},
+    charges, invoices, subscriptions,
 };
-use crate::stripe::{document::Document as _, failure::Failure, failure::Outcome, store::Tx};
+use crate::stripe::{
+    document::Document as _,
+    failure::{Failure, Outcome},
+    store::Tx,
+};
 
 /// Days from each scheduled attempt to the next: eight retries in two weeks.
 const RETRY_DAYS: &[i64] = &[1, 2, 2, 2, 2, 2, 2, 1];
-
-/// Seconds to answer a dispute that a test card opens.
-const ANSWER_BY: i64 = 9 * 86_400;
 
 /// What an attempt came to.
 pub(crate) enum Collected {
@@ -34,11 +35,21 @@ impl Collected {
     }
 }
 
+/// Finalizes a draft whose time has come, and charges what then remains.
+pub(crate) fn advance(tx: &mut Tx, draft: &str, scheduled: bool) -> Outcome<Value> {
+    let open = invoices::finalize(tx, draft)?;
+    if open.text("status") != "open" || open.text("collection_method") == "send_invoice" {
+        return Ok(open);
+    }
+    collect(tx, draft, None, Session::Invoice, scheduled).map(Collected::invoice)
+}
+
 /// Charges what remains of an open invoice. Only a scheduled attempt counts and plans the next one.
 pub(crate) fn collect(
     tx: &mut Tx,
     invoice: &str,
     method: Option<&str>,
+    session: Session,
     scheduled: bool,
 ) -> Outcome<Collected> {
     let mut invoice = tx.get("invoice", invoice, "invoice")?;
@@ -54,31 +65,20 @@ pub(crate) fn collect(
     let Some(mut intent) = intent_of(tx, &invoice) else {
         return Err(Failure::refused("This invoice has no payment that could be tried."));
     };
-    match methods::behaviour(tx, &method) {
-        Behaviour::Approves | Behaviour::FailsRefunds | Behaviour::DelaysRefunds => {
-            intents::succeed(tx, &mut intent, &method);
-            let amount = intent.int("amount");
-            paid(tx, &mut invoice, amount);
+    let tried = attempt(tx, &mut intent, &method, session);
+    follow(tx, &mut invoice, &tried, scheduled)?;
+    match tried {
+        Attempt::Paid(charge) => {
+            charges::settle(tx, &charge)?;
             Ok(Collected::Paid(invoice))
         }
-        Behaviour::Disputes { reason, inquiry } => {
-            let charge = intents::succeed(tx, &mut intent, &method);
-            let amount = intent.int("amount");
-            paid(tx, &mut invoice, amount);
-            disputes::open(tx, charge.id(), reason, amount, tx.now + ANSWER_BY, inquiry)?;
-            Ok(Collected::Paid(invoice))
-        }
-        Behaviour::Declines(code) => {
-            let refusal = decline(tx, &mut intent, &method, &code);
-            failed(tx, &mut invoice, scheduled, false)?;
-            Ok(Collected::Failed { invoice, refusal })
-        }
-        Behaviour::WantsAction => {
-            intents::require_action(tx, &mut intent, &method);
-            failed(tx, &mut invoice, scheduled, true)?;
+        // An invoice's payments are never only authorised.
+        Attempt::Held => Ok(Collected::Paid(invoice)),
+        Attempt::Declined(refusal) => Ok(Collected::Failed { invoice, refusal }),
+        Attempt::WantsAction => {
             let mut refusal = Failure::new(
                 402,
-                "invalid_request_error",
+                "card_error",
                 "This payment requires additional user action before it can be completed successfully.",
             )
             .with("code", "invoice_payment_intent_requires_action");
@@ -86,6 +86,33 @@ pub(crate) fn collect(
             Ok(Collected::Failed { invoice, refusal })
         }
     }
+}
+
+/// What an attempt means for the invoice that it was to pay.
+pub(crate) fn follow(tx: &mut Tx, invoice: &mut Value, tried: &Attempt, scheduled: bool) -> Outcome<()> {
+    match tried {
+        Attempt::Paid(charge) => {
+            paid(tx, invoice, charge.int("amount"));
+            Ok(())
+        }
+        Attempt::Held => Ok(()),
+        Attempt::WantsAction => failed(tx, invoice, scheduled, true),
+        Attempt::Declined(_) => failed(tx, invoice, scheduled, false),
+    }
+}
+
+/// The open invoice that an intent is to pay.
+pub(crate) fn invoice_of(tx: &Tx, intent: &str) -> Option<Value> {
+    let payments = tx.with("invoice_payment", "/payment/payment_intent", intent);
+    let payment = payments.iter().find(|payment| payment.text("status") == "open")?;
+    tx.look(payment.text("invoice")).cloned()
+}
+
+/// Whether there is anything to charge a customer's invoices to.
+pub(crate) fn can_charge(tx: &Tx, subscription: &Value) -> bool {
+    let customer = tx.look(subscription.text("customer"));
+    subscription.maybe("default_payment_method").is_some()
+        || customer.is_some_and(|one| one.maybe("/invoice_settings/default_payment_method").is_some())
 }
 
 /// The payment method of a renewal: the invoice's, the subscription's, the customer's.
@@ -104,20 +131,6 @@ fn intent_of(tx: &Tx, invoice: &Value) -> Option<Value> {
     let payment = tx.with("invoice_payment", "invoice", invoice.id());
     let payment = payment.iter().find(|payment| payment.text("status") == "open")?;
     tx.look(payment.text("/payment/payment_intent")).cloned()
-}
-
-fn decline(tx: &mut Tx, intent: &mut Value, method: &str, code: &str) -> Failure {
-    let decline = cards::decline(code);
-    let charge = charges::new(tx, intent, method, Some(&decline));
-    let shown = tx.look(method).cloned();
-    intent.set("last_payment_error", decline.error(charge.id(), shown.as_ref()));
-    intent.set("latest_charge", charge.id());
-    intent.set("next_action", Value::Null);
-    intent.set("payment_method", Value::Null);
-    intent.set("status", "requires_payment_method");
-    tx.put(intent);
-    tx.emit("payment_intent.payment_failed", intent);
-    Failure::declined(decline.error(charge.id(), shown.as_ref())).with("payment_intent", intent.clone())
 }
 
 /// The invoice is paid, `charged` minor units of it through Stripe.

@@ -1,38 +1,35 @@
-//! Payment intents, as invoices use them: <https://docs.stripe.com/api/payment_intents>.
+//! Payment intents as documents: <https://docs.stripe.com/api/payment_intents/object>.
 
 use serde_json::{Value, json};
 
-use super::charges;
 use crate::stripe::{
-    document::{Document as _, merge_metadata, with_nulls},
-    failure::Outcome,
-    routes::Call,
+    document::{Document as _, with_nulls},
     store::Tx,
 };
 
-/// A new intent to pay what remains of an invoice.
-pub(crate) fn new(tx: &mut Tx, invoice: &Value) -> Value {
+pub(crate) const KIND: &str = "payment_intent";
+
+/// An intent of this amount, in minor units, that nothing was decided of yet.
+pub(crate) fn document(tx: &mut Tx, amount: i64, currency: &str, customer: Option<&str>) -> Value {
     let id = tx.fresh("pi_");
     let secret = tx.fresh("secret_");
-    let intent = with_nulls(
+    with_nulls(
         json!({
             "id": id,
-            "object": "payment_intent",
-            "amount": invoice.int("amount_remaining"),
+            "object": KIND,
+            "amount": amount,
             "amount_capturable": 0,
             "amount_received": 0,
             "capture_method": "automatic",
             "client_secret": format!("{id}_{secret}"),
             "confirmation_method": "automatic",
             "created": tx.now,
-            "currency": invoice.text("currency"),
-            "customer": invoice.text("customer"),
-            "description": "Subscription update",
+            "currency": currency,
+            "customer": customer,
             "livemode": false,
             "metadata": {},
             "payment_method_options": {},
             "payment_method_types": ["card"],
-            "setup_future_usage": "off_session",
             "status": "requires_payment_method",
         }),
         &[
@@ -43,6 +40,7 @@ pub(crate) fn new(tx: &mut Tx, invoice: &Value) -> Value {
             "canceled_at",
             "cancellation_reason",
             "customer_account",
+            "description",
             "excluded_payment_method_types",
             "last_payment_error",
             "latest_charge",
@@ -55,6 +53,7 @@ pub(crate) fn new(tx: &mut Tx, invoice: &Value) -> Value {
             "processing",
             "receipt_email",
             "review",
+            "setup_future_usage",
             "shipping",
             "source",
             "statement_descriptor",
@@ -62,54 +61,31 @@ pub(crate) fn new(tx: &mut Tx, invoice: &Value) -> Value {
             "transfer_data",
             "transfer_group",
         ],
-    );
+    )
+}
+
+/// An intent to pay what remains of an invoice.
+pub(crate) fn for_invoice(tx: &mut Tx, invoice: &Value) -> Value {
+    let (amount, currency) = (invoice.int("amount_remaining"), invoice.text("currency"));
+    let mut intent = document(tx, amount, currency, invoice.maybe("customer"));
+    let billed = invoice.maybe("/parent/subscription_details/subscription");
+    intent.set("description", billed.map_or("Payment for Invoice", |_| "Subscription update"));
+    intent.set("setup_future_usage", "off_session");
     tx.put(&intent);
     tx.emit("payment_intent.created", &intent);
     intent
 }
 
-/// The payment went through.
-pub(crate) fn succeed(tx: &mut Tx, intent: &mut Value, method: &str) -> Value {
-    let charge = charges::new(tx, intent, method, None);
-    intent.set("amount_received", intent.int("amount"));
-    intent.set("last_payment_error", Value::Null);
-    intent.set("latest_charge", charge.id());
-    intent.set("next_action", Value::Null);
-    intent.set("payment_method", method);
-    intent.set("status", "succeeded");
-    tx.put(intent);
-    tx.emit("payment_intent.succeeded", intent);
-    charge
-}
-
-/// The customer must authenticate.
-pub(crate) fn require_action(tx: &mut Tx, intent: &mut Value, method: &str) {
-    intent.set("next_action", json!({ "type": "use_stripe_sdk", "use_stripe_sdk": {} }));
-    intent.set("payment_method", method);
-    intent.set("status", "requires_action");
-    tx.put(intent);
-    tx.emit("payment_intent.requires_action", intent);
-}
-
-/// The invoice no longer wants the money.
-pub(crate) fn cancel(tx: &mut Tx, intent: &mut Value, reason: &str) {
+/// Nobody wants the money any more.
+pub(crate) fn cancel(tx: &mut Tx, intent: &mut Value, reason: Option<&str>) {
     if ["succeeded", "canceled"].contains(&intent.text("status")) {
         return;
     }
+    intent.set("amount_capturable", 0);
     intent.set("canceled_at", tx.now);
     intent.set("cancellation_reason", reason);
+    intent.set("next_action", Value::Null);
     intent.set("status", "canceled");
     tx.put(intent);
     tx.emit("payment_intent.canceled", intent);
-}
-
-/// `POST /v1/payment_intents/{id}`
-pub(crate) fn update(tx: &mut Tx, call: &Call) -> Outcome<Value> {
-    let mut intent = tx.get("payment_intent", call.id(), "intent")?;
-    if let Some(text) = call.params.text("description")? {
-        intent.set("description", Some(text).filter(|text| !text.is_empty()));
-    }
-    merge_metadata(&mut intent, call.params.raw("metadata"));
-    tx.put(&intent);
-    Ok(intent)
 }

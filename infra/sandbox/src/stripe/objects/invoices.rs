@@ -4,12 +4,14 @@
 use serde_json::{Value, json};
 
 use super::{
+    attempts::Session,
     balance,
+    bills::EDITABLE,
     collection::{self, Collected},
-    intents,
+    intents, methods,
 };
 use crate::stripe::{
-    document::{Document as _, merge_metadata, with_nulls},
+    document::{Document, with_nulls},
     failure::{Failure, Outcome},
     lists,
     routes::Call,
@@ -27,16 +29,21 @@ pub(crate) fn finalize(tx: &mut Tx, id: &str) -> Outcome<Value> {
         )
         .with("code", "invoice_not_editable"));
     }
+    if invoice.int("total") < 0 {
+        return Err(Failure::refused("Invoices of a negative total are not modelled."));
+    }
     number(tx, &mut invoice)?;
     use_credit(tx, &mut invoice)?;
     let hosted = format!("https://invoice.stripe.com/i/{}/test_{id}", tx.setting.account);
     invoice.set("status", "open");
+    invoice.set("automatically_finalizes_at", Value::Null);
+    invoice.set("next_payment_attempt", Value::Null);
     invoice.set("/status_transitions/finalized_at", tx.now);
     invoice.set("effective_at", tx.now);
     invoice.set("invoice_pdf", format!("{hosted}/pdf"));
     invoice.set("hosted_invoice_url", hosted);
     if invoice.int("amount_remaining") > 0 {
-        let intent = intents::new(tx, &invoice);
+        let intent = intents::for_invoice(tx, &invoice);
         open_payment(tx, &invoice, intent.id());
     }
     tx.update(&invoice, "invoice.updated");
@@ -102,36 +109,22 @@ pub(crate) fn stop_payment(tx: &mut Tx, invoice: &str, reason: &str) {
             tx.put(&payment);
             let id = payment.text("/payment/payment_intent").to_owned();
             if let Some(mut intent) = tx.look(&id).cloned() {
-                intents::cancel(tx, &mut intent, reason);
+                intents::cancel(tx, &mut intent, Some(reason));
             }
         }
     }
 }
 
-/// `POST /v1/invoices/{id}`
-pub(crate) fn update(tx: &mut Tx, call: &Call) -> Outcome<Value> {
-    let mut invoice = tx.get(KIND, call.id(), "id")?;
-    for field in ["default_payment_method", "description"] {
-        if let Some(text) = call.params.text(field)? {
-            invoice.set(field, Some(text).filter(|text| !text.is_empty()));
-        }
-    }
-    if let Some(advance) = call.params.flag("auto_advance")? {
-        invoice.set("auto_advance", advance);
-    }
-    merge_metadata(&mut invoice, call.params.raw("metadata"));
-    tx.update(&invoice, "invoice.updated");
-    Ok(invoice)
-}
-
-/// `POST /v1/invoices/{id}/finalize`
+/// `POST /v1/invoices/{id}/finalize`: with `auto_advance` it is charged an hour later.
 pub(crate) fn finalize_call(tx: &mut Tx, call: &Call) -> Outcome<Value> {
     let advance = call.params.flag("auto_advance")?;
     let mut invoice = finalize(tx, call.id())?;
-    if let Some(advance) = advance {
-        invoice.set("auto_advance", advance);
-        tx.update(&invoice, "invoice.updated");
+    invoice.set("auto_advance", advance.unwrap_or_else(|| invoice.flag("auto_advance")));
+    let charged = invoice.text("status") == "open" && invoice.text("collection_method") != "send_invoice";
+    if charged && invoice.flag("auto_advance") {
+        invoice.set("next_payment_attempt", tx.now + EDITABLE);
     }
+    tx.update(&invoice, "invoice.updated");
     Ok(invoice)
 }
 
@@ -139,12 +132,13 @@ pub(crate) fn finalize_call(tx: &mut Tx, call: &Call) -> Outcome<Value> {
 pub(crate) fn pay(tx: &mut Tx, call: &Call) -> Outcome<Value> {
     let out_of_band = call.params.flag("paid_out_of_band")?.unwrap_or(false);
     let forgive = call.params.flag("forgive")?.unwrap_or(false);
-    call.params.flag("off_session")?;
-    let method = call.params.text("payment_method")?;
+    let session =
+        if call.params.flag("off_session")? == Some(false) { Session::On } else { Session::Invoice };
     let mut invoice = tx.get(KIND, call.id(), "id")?;
-    if let Some(method) = method {
-        tx.get("payment_method", method, "payment_method")?;
-    }
+    let method = match call.params.text("payment_method")? {
+        Some(name) => Some(methods::usable(tx, name, invoice.maybe("customer"), "payment_method")?),
+        None => None,
+    };
     if invoice.text("status") == "draft" {
         invoice = finalize(tx, call.id())?;
     }
@@ -164,7 +158,7 @@ pub(crate) fn pay(tx: &mut Tx, call: &Call) -> Outcome<Value> {
         collection::paid(tx, &mut invoice, 0);
         return Ok(invoice);
     }
-    match collection::collect(tx, call.id(), method, false)? {
+    match collection::collect(tx, call.id(), method.as_ref().map(Document::id), session, false)? {
         Collected::Paid(invoice) => Ok(invoice),
         Collected::Failed { refusal, .. } => Err(refusal),
     }

@@ -1,5 +1,7 @@
 //! The account's objects: what each looks like and how it changes.
 
+pub(crate) mod addresses;
+pub(crate) mod attempts;
 pub(crate) mod balance;
 pub(crate) mod bills;
 pub(crate) mod cards;
@@ -9,13 +11,22 @@ pub(crate) mod credit_lines;
 pub(crate) mod credit_notes;
 pub(crate) mod customers;
 pub(crate) mod disputes;
+pub(crate) mod drafts;
+pub(crate) mod due;
 pub(crate) mod endpoints;
 pub(crate) mod evidence;
 pub(crate) mod fraud_warnings;
 pub(crate) mod intents;
+pub(crate) mod invoice_items;
 pub(crate) mod invoices;
+pub(crate) mod lines;
 pub(crate) mod methods;
 pub(crate) mod pauses;
+pub(crate) mod payments;
+pub(crate) mod periods;
 pub(crate) mod prices;
+pub(crate) mod products;
 pub(crate) mod refunds;
+pub(crate) mod setups;
 pub(crate) mod subscriptions;
+pub(crate) mod test_clocks;

@@ -38,7 +38,10 @@ pub(crate) fn issue(
     if !charge.flag("paid") {
         return Err(Failure::refused(format!("Charge {id} has not been paid; cannot issue a refund.")));
     }
-    let left = charge.int("amount") - charge.int("amount_refunded");
+    if !charge.flag("captured") && !charge.flag("refunded") {
+        return Err(Failure::refused(format!("Charge {id} is not captured; cancel its payment instead.")));
+    }
+    let left = (charge.int("amount_captured") - charge.int("amount_refunded")).max(0);
     if left == 0 {
         return Err(Failure::refused(format!("Charge {id} has already been refunded."))
             .with("code", "charge_already_refunded"));

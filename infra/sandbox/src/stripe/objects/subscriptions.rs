@@ -1,10 +1,15 @@
-//! Subscriptions: <https://docs.stripe.com/api/subscriptions>. Periods have 30 days.
+//! Subscriptions by request: <https://docs.stripe.com/api/subscriptions>.
 
 use serde_json::{Value, json};
 
-use super::{bills, collection, invoices, pauses};
+use super::{
+    attempts::Session,
+    collection, methods, pauses,
+    periods::{self, First, Start},
+    prices,
+};
 use crate::stripe::{
-    document::{self, Document as _, merge_metadata, with_nulls},
+    document::{Document as _, merge_metadata},
     failure::{Failure, Outcome},
     form::Params,
     lists,
@@ -13,7 +18,23 @@ use crate::stripe::{
 };
 
 pub(crate) const KIND: &str = "subscription";
-const PERIOD: i64 = 30 * 86_400;
+
+/// Parameters of [`create`]; Stripe has more, which are not modelled.
+pub(crate) const CREATE_PARAMS: &[&str] = &[
+    "cancel_at_period_end",
+    "collection_method",
+    "customer",
+    "days_until_due",
+    "default_payment_method",
+    "description",
+    "items",
+    "metadata",
+    "off_session",
+    "payment_behavior",
+    "trial_end",
+    "trial_period_days",
+    "trial_settings",
+];
 
 /// Parameters of [`update`]; Stripe has more, which are not modelled.
 pub(crate) const PARAMS: &[&str] = &[
@@ -25,168 +46,12 @@ pub(crate) const PARAMS: &[&str] = &[
     "metadata",
     "pause_collection",
     "proration_behavior",
+    "trial_end",
 ];
 
 /// Parameters of [`all`].
 pub(crate) const LIST_PARAMS: &[&str] =
-    &["created", "customer", "ending_before", "limit", "price", "starting_after", "status"];
-
-/// Subscribes a customer to a monthly price and charges the first period.
-pub(crate) fn new(tx: &mut Tx, customer: &str, price: &str, method: Option<&str>) -> Outcome<Value> {
-    tx.get("customer", customer, "customer")?;
-    let price = tx.get("price", price, "items[0][price]")?;
-    let mut subscription = document(tx, customer, &price, method);
-    tx.put(&subscription);
-    let bill = bills::Bill {
-        customer,
-        amount: price.int("unit_amount"),
-        currency: price.text("currency"),
-        reason: "subscription_create",
-        subscription: Some(&subscription),
-        period: (tx.now, tx.now),
-        sent: false,
-    };
-    let invoice = bills::draft(tx, &bill)?;
-    subscription.set("latest_invoice", invoice.id());
-    tx.put(&subscription);
-    tx.emit("customer.subscription.created", &subscription);
-    invoices::finalize(tx, invoice.id())?;
-    collection::collect(tx, invoice.id(), None, false)?;
-    tx.get(KIND, subscription.id(), "id")
-}
-
-fn document(tx: &mut Tx, customer: &str, price: &Value, method: Option<&str>) -> Value {
-    let id = tx.fresh("sub_");
-    let item = json!({
-        "id": tx.fresh("si_"),
-        "object": "subscription_item",
-        "billing_thresholds": null,
-        "created": tx.now,
-        "current_period_end": tx.now + PERIOD,
-        "current_period_start": tx.now,
-        "current_trial": null,
-        "discounts": [],
-        "metadata": {},
-        "plan": {
-            "id": price.id(), "object": "plan", "active": true, "amount": price.int("unit_amount"),
-            "currency": price.text("currency"), "interval": "month", "interval_count": 1,
-            "product": price.text("product"), "usage_type": "licensed",
-        },
-        "price": price,
-        "quantity": 1,
-        "subscription": id,
-        "tax_rates": [],
-    });
-    with_nulls(
-        json!({
-            "id": id,
-            "object": KIND,
-            "automatic_tax": { "disabled_reason": null, "enabled": false, "liability": null },
-            "billing_cycle_anchor": tx.now,
-            "billing_mode": { "flexible": { "proration_discounts": "included" }, "type": "flexible" },
-            "billing_schedules": [],
-            "cancel_at_period_end": false,
-            "cancellation_details": { "comment": null, "feedback": null, "feedback_option": null, "reason": null },
-            "collection_method": "charge_automatically",
-            "created": tx.now,
-            "currency": price.text("currency"),
-            "customer": customer,
-            "default_payment_method": method,
-            "default_tax_rates": [],
-            "discounts": [],
-            "invoice_settings": {
-                "account_tax_ids": null, "custom_fields": null, "description": null, "footer": null,
-                "issuer": { "type": "self" },
-            },
-            "items": document::list(vec![item], false, &format!("/v1/subscription_items?subscription={id}")),
-            "livemode": false,
-            "metadata": {},
-            "start_date": tx.now,
-            "status": "incomplete",
-        }),
-        &[
-            "application",
-            "application_fee_percent",
-            "billing_cycle_anchor_config",
-            "billing_thresholds",
-            "cancel_at",
-            "canceled_at",
-            "customer_account",
-            "days_until_due",
-            "default_source",
-            "description",
-            "ended_at",
-            "latest_invoice",
-            "managed_payments",
-            "next_pending_invoice_item_invoice",
-            "on_behalf_of",
-            "pause_collection",
-            "payment_settings",
-            "pending_invoice_item_interval",
-            "pending_setup_intent",
-            "pending_update",
-            "schedule",
-            "test_clock",
-            "transfer_data",
-            "trial_end",
-            "trial_settings",
-            "trial_start",
-        ],
-    )
-}
-
-/// Begins the next period: bills and collects it, or ends a subscription that was to end. Answers the
-/// new invoice, if there is one.
-pub(crate) fn renew(tx: &mut Tx, id: &str) -> Outcome<Option<Value>> {
-    let mut subscription = tx.get(KIND, id, "id")?;
-    if !["active", "past_due"].contains(&subscription.text("status")) {
-        return Err(Failure::refused(format!(
-            "A subscription that is {} does not renew.",
-            subscription.text("status")
-        )));
-    }
-    if subscription.flag("cancel_at_period_end") {
-        cancel(tx, id, "cancellation_requested")?;
-        return Ok(None);
-    }
-    let start = subscription.int("/items/data/0/current_period_end");
-    let (previous, end) = (subscription.int("/items/data/0/current_period_start"), start + PERIOD);
-    subscription.set("/items/data/0/current_period_start", start);
-    subscription.set("/items/data/0/current_period_end", end);
-    let bill = bills::Bill {
-        customer: subscription.text("customer"),
-        amount: subscription.int("/items/data/0/price/unit_amount"),
-        currency: subscription.text("currency"),
-        reason: "subscription_cycle",
-        subscription: Some(&subscription),
-        period: (previous, start),
-        sent: subscription.text("collection_method") == "send_invoice",
-    };
-    let invoice = bills::draft(tx, &bill)?;
-    subscription.set("latest_invoice", invoice.id());
-    tx.update(&subscription, "customer.subscription.updated");
-    match subscription.text("/pause_collection/behavior") {
-        "keep_as_draft" => return Ok(Some(invoice)),
-        "void" => {
-            invoices::finalize(tx, invoice.id())?;
-            return invoices::leave(tx, invoice.id(), "void", &["open"]).map(Some);
-        }
-        "mark_uncollectible" => {
-            invoices::finalize(tx, invoice.id())?;
-            return invoices::leave(tx, invoice.id(), "uncollectible", &["open"]).map(Some);
-        }
-        _ => {}
-    }
-    let open = invoices::finalize(tx, invoice.id())?;
-    if open.text("status") != "open" || bill_is_sent(&open) {
-        return Ok(Some(open));
-    }
-    collection::collect(tx, open.id(), None, true).map(|collected| Some(collected.invoice()))
-}
-
-fn bill_is_sent(invoice: &Value) -> bool {
-    invoice.text("collection_method") == "send_invoice"
-}
+    &["created", "customer", "ending_before", "limit", "price", "starting_after", "status", "test_clock"];
 
 /// Ends a subscription now and stops the automatic collection of its open invoices.
 pub(crate) fn cancel(tx: &mut Tx, id: &str, reason: &str) -> Outcome<Value> {
@@ -212,16 +77,99 @@ pub(crate) fn cancel(tx: &mut Tx, id: &str, reason: &str) -> Outcome<Value> {
     Ok(subscription)
 }
 
-/// `POST /v1/subscriptions`: one monthly price, collected automatically.
-pub(crate) fn create_call(tx: &mut Tx, call: &Call) -> Outcome<Value> {
-    let customer = call.params.required("customer")?;
-    let items = call.params.hashes("items");
-    let Some(item) = items.first() else { return Err(Failure::required("items")) };
-    let method = call.params.text("default_payment_method")?;
-    let mut subscription = new(tx, customer, item.required("price")?, method)?;
-    merge_metadata(&mut subscription, call.params.raw("metadata"));
-    tx.put(&subscription);
+/// `POST /v1/subscriptions`
+pub(crate) fn create(tx: &mut Tx, call: &Call) -> Outcome<Value> {
+    let params = &call.params;
+    let customer = params.required("customer")?;
+    tx.get("customer", customer, "customer")?;
+    let items = items(tx, params)?;
+    let method = params.text("default_payment_method")?.filter(|id| !id.is_empty());
+    if let Some(method) = method {
+        methods::usable(tx, method, Some(customer), "default_payment_method")?;
+    }
+    let sent = params.one_of("collection_method", &["charge_automatically", "send_invoice"])?
+        == Some("send_invoice");
+    let days_until_due = params.int("days_until_due")?;
+    if sent != days_until_due.is_some() {
+        return Err(Failure::parameter(
+            "days_until_due",
+            "A subscription has `days_until_due` exactly if `collection_method` is `send_invoice`.",
+        ));
+    }
+    let end_behavior = params.hash("trial_settings").hash("end_behavior");
+    let without_method =
+        end_behavior.one_of("missing_payment_method", &["cancel", "create_invoice", "pause"])?;
+    let behavior = params
+        .one_of("payment_behavior", &["allow_incomplete", "default_incomplete", "error_if_incomplete"])?;
+    let mut shown = json!({ "metadata": {} });
+    merge_metadata(&mut shown, params.raw("metadata"));
+    let start = Start {
+        customer,
+        items,
+        method,
+        days_until_due,
+        trial_end: trial_end(tx, params)?,
+        without_method: without_method.unwrap_or("create_invoice"),
+        first: match behavior {
+            Some("default_incomplete") => First::Waits,
+            Some("error_if_incomplete") => First::MustSucceed,
+            _ => First::MayFail,
+        },
+        session: if params.flag("off_session")?.unwrap_or(false) { Session::Off } else { Session::On },
+        metadata: shown.get("metadata").cloned().unwrap_or_default(),
+        description: params.text("description")?.filter(|text| !text.is_empty()),
+    };
+    let now_charged = !sent && start.trial_end.is_none() && start.first != First::Waits;
+    let payer = json!({ "customer": customer, "default_payment_method": method });
+    let free = start.items.iter().all(|(price, quantity)| price.int("unit_amount") * quantity == 0);
+    if now_charged && !free && !collection::can_charge(tx, &payer) {
+        return Err(Failure::refused(
+            "This customer has no attached payment source or default payment method. Please consider adding a \
+             default payment method.",
+        )
+        .with("code", "resource_missing"));
+    }
+    let mut subscription = periods::begin(tx, &start)?;
+    if params.flag("cancel_at_period_end")?.unwrap_or(false) {
+        end_with_period(tx, &mut subscription, true);
+        tx.put(&subscription);
+    }
     Ok(subscription)
+}
+
+fn items(tx: &Tx, params: &Params) -> Outcome<Vec<(Value, i64)>> {
+    let mut items: Vec<(Value, i64)> = Vec::new();
+    for asked in params.hashes("items") {
+        asked.only(&["metadata", "price", "plan", "quantity"])?;
+        let field = if asked.raw("plan").is_some() { "plan" } else { "price" };
+        let price = tx.get("price", asked.required(field)?, &asked.called(field))?;
+        let fits = price.text("type") == "recurring"
+            && items.first().is_none_or(|(first, _)| {
+                first.text("currency") == price.text("currency")
+                    && prices::seconds(first) == prices::seconds(&price)
+            });
+        if !fits {
+            return Err(Failure::refused(
+                "All prices of a subscription must be recurring, in one currency and over one interval.",
+            )
+            .with("param", asked.called(field)));
+        }
+        items.push((price, asked.int("quantity")?.unwrap_or(1)));
+    }
+    if items.is_empty() { Err(Failure::required("items")) } else { Ok(items) }
+}
+
+/// When a trial ends, in seconds since the epoch; none if there is none or it ends now.
+fn trial_end(tx: &Tx, params: &Params) -> Outcome<Option<i64>> {
+    let days = params.int("trial_period_days")?.filter(|days| *days > 0);
+    if params.text("trial_end")? == Some("now") {
+        return Ok(None);
+    }
+    match (params.int("trial_end")?, days) {
+        (Some(at), None) if at > tx.now => Ok(Some(at)),
+        (None, days) => Ok(days.map(|days| tx.now + days * 86_400)),
+        _ => Err(Failure::parameter("trial_end", "Invalid timestamp: it must be in the future.")),
+    }
 }
 
 /// `POST /v1/subscriptions/{id}`
@@ -235,12 +183,7 @@ pub(crate) fn update(tx: &mut Tx, call: &Call) -> Outcome<Value> {
     }
     params.one_of("proration_behavior", &["always_invoice", "create_prorations", "none"])?;
     if let Some(ends) = params.flag("cancel_at_period_end")? {
-        let end = subscription.int("/items/data/0/current_period_end");
-        subscription.set("cancel_at_period_end", ends);
-        subscription.set("cancel_at", ends.then_some(end));
-        subscription.set("canceled_at", ends.then_some(tx.now));
-        let reason = ends.then_some("cancellation_requested");
-        subscription.set("/cancellation_details/reason", reason);
+        end_with_period(tx, &mut subscription, ends);
     }
     if params.raw("cancel_at").is_some() {
         let at = params.int("cancel_at")?;
@@ -259,8 +202,61 @@ pub(crate) fn update(tx: &mut Tx, call: &Call) -> Outcome<Value> {
         subscription.set("description", Some(text).filter(|text| !text.is_empty()));
     }
     merge_metadata(&mut subscription, params.raw("metadata"));
+    match params.text("trial_end")? {
+        None => {
+            tx.update(&subscription, "customer.subscription.updated");
+            Ok(subscription)
+        }
+        Some("now") => end_trial(tx, subscription),
+        Some(_) => {
+            let at = params.int("trial_end")?.filter(|at| *at > tx.now);
+            let at = at.ok_or_else(|| {
+                Failure::parameter("trial_end", "Invalid timestamp: it must be in the future.")
+            })?;
+            move_trial(tx, subscription, at)
+        }
+    }
+}
+
+/// A trial ends now, and the first paid period begins.
+fn end_trial(tx: &mut Tx, mut subscription: Value) -> Outcome<Value> {
+    if subscription.text("status") != "trialing" {
+        tx.update(&subscription, "customer.subscription.updated");
+        return Ok(subscription);
+    }
+    subscription.set("trial_end", tx.now);
+    for place in 0..subscription.each("/items/data").len() {
+        subscription.set(&format!("/items/data/{place}/current_period_end"), tx.now);
+    }
+    subscription.set("billing_cycle_anchor", tx.now);
+    tx.put(&subscription);
+    periods::renew(tx, subscription.id())?;
+    tx.get(KIND, subscription.id(), "id")
+}
+
+/// A trial ends at another time.
+fn move_trial(tx: &mut Tx, mut subscription: Value, at: i64) -> Outcome<Value> {
+    if subscription.text("status") != "trialing" {
+        return Err(Failure::refused("Trials can only be moved, not begun, on a subscription that runs.")
+            .with("param", "trial_end"));
+    }
+    subscription.set("trial_end", at);
+    subscription.set("billing_cycle_anchor", at);
+    for place in 0..subscription.each("/items/data").len() {
+        subscription.set(&format!("/items/data/{place}/current_period_end"), at);
+    }
     tx.update(&subscription, "customer.subscription.updated");
+    periods::announce(tx, &subscription);
     Ok(subscription)
+}
+
+/// Lets a subscription end with its period, or no longer.
+fn end_with_period(tx: &Tx, subscription: &mut Value, ends: bool) {
+    let end = subscription.int("/items/data/0/current_period_end");
+    subscription.set("cancel_at_period_end", ends);
+    subscription.set("cancel_at", ends.then_some(end));
+    subscription.set("canceled_at", ends.then_some(tx.now));
+    subscription.set("/cancellation_details/reason", ends.then_some("cancellation_requested"));
 }
 
 fn details(subscription: &mut Value, params: &Params) -> Outcome<()> {
@@ -291,8 +287,11 @@ pub(crate) fn all(tx: &mut Tx, call: &Call) -> Outcome<Value> {
     let customer = params.text("customer")?;
     let price = params.text("price")?;
     let status = params.text("status")?;
+    let clock = params.text("test_clock")?;
     let wanted = |subscription: &Value| {
         customer.is_none_or(|id| subscription.text("customer") == id)
+            // Those of test clocks only if they are asked for.
+            && (customer.is_some() || subscription.maybe("test_clock") == clock)
             && price.is_none_or(|id| subscription.text("/items/data/0/price/id") == id)
             && match status {
                 Some("all") => true,
