@@ -57,6 +57,8 @@ mod tests {
             outcome: None,
             refund_request: None,
             livemode: false,
+            issuer: None,
+            metadata: [].into(),
             created: Timestamp::from_seconds(1),
         }
     }
