@@ -68,6 +68,8 @@ fn row(generation: u32) -> ProposalRow {
         outcome: None,
         refund_request: None,
         livemode: false,
+        issuer: None,
+        metadata: [].into(),
         created: NOW,
     };
     let action = Action {
