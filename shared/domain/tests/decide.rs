@@ -355,6 +355,8 @@ fn the_starter_bundle_lets_finance_sign_refunds_and_nobody_else() {
         groups: vec![group.into()],
         kind: PersonKind::Member,
         active: true,
+        emails: Vec::new(),
+        limits: BTreeMap::new(),
     };
     let action = Action {
         proposal: domain::ProposalId::parse("ap_1").unwrap(),
@@ -430,7 +432,9 @@ fn thresholds_in_different_currencies_are_of_like_size() {
         let unit = 10_i64.pow(currency.decimals());
         let bundle = bundle();
         let rule = bundle.approval("refund.create").unwrap();
-        let need = |major: i64| rule.need(Some(Money::new(major * unit, currency)));
+        let need = |major: i64| {
+            rule.need(Some(Money::new(major * unit, currency)), domain::policy::Requester::Known)
+        };
         assert_eq!((need(hundred * 2), need(hundred * 13)), (1, 2), "{code}");
         let allows = |major: i64| rule.allows(Some(Money::new(major * unit, currency)));
         assert_eq!((allows(hundred * 50), allows(hundred * 260)), (true, false), "{code}");

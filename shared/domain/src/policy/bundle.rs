@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
+};
 use serde::Deserialize;
 
-use super::{approval::ApprovalRule, playbook::Playbook, template::Template};
-use crate::{classify::Bucket, decide::needs_playbook, encoding};
+use super::{approval::ApprovalRule, manifest::Manifest, playbook::Playbook, template::Template};
+use crate::{Digest, approval::OperationKind, classify::Bucket, decide::needs_playbook, encoding};
 
 /// A loaded policy bundle.
 #[derive(Debug)]
@@ -18,6 +20,9 @@ pub struct Bundle {
     playbooks: BTreeMap<Bucket, Playbook>,
     approvals: BTreeMap<String, ApprovalRule>,
     templates: BTreeMap<String, Template>,
+    /// Who was the last to change each rule that decides about signing, if that is known.
+    authors: BTreeMap<String, Option<String>>,
+    contents: BTreeMap<String, Digest>,
 }
 
 /// What is wrong with a bundle, and where.
@@ -45,6 +50,7 @@ struct Approvals {
 
 const PLAYBOOKS: &str = "playbooks.toml";
 const APPROVALS: &str = "approvals.toml";
+const MANIFEST: &str = "manifest.toml";
 const SCHEMA: &str = "rules/schema.cedarschema";
 
 impl Bundle {
@@ -67,6 +73,9 @@ impl Bundle {
         let Approvals { approval: approvals } =
             toml::from_str(file(APPROVALS)?).map_err(|error| wrong(APPROVALS, error.to_string()))?;
         for (operation, rule) in &approvals {
+            if OperationKind::parse(operation).is_none() {
+                return Err(wrong(APPROVALS, format!("there is no operation `{operation}`")));
+            }
             rule.check().map_err(|problem| wrong(APPROVALS, format!("approval `{operation}`: {problem}")))?;
         }
 
@@ -129,9 +138,18 @@ impl Bundle {
         if let Some(warning) = validation.validation_warnings().next() {
             return Err(wrong("rules/", warning.to_string()));
         }
+        let contents = contents(&rules, &approvals);
+        let manifest: Manifest = match files.get(MANIFEST) {
+            Some(text) => toml::from_str(text).map_err(|error| wrong(MANIFEST, error.to_string()))?,
+            None => Manifest::default(),
+        };
+        let author = |(id, content): (&String, &Digest)| {
+            (id.clone(), manifest.author(id, *content).map(str::to_lowercase))
+        };
+        let authors = contents.iter().map(author).collect();
         let digest = encoding::digest("policy/bundle/v1", |to| to.map(files));
         let id = format!("{}+{digest}", books.version);
-        Ok(Self { id, rules, schema, playbooks: books.playbook, approvals, templates })
+        Ok(Self { id, rules, schema, playbooks: books.playbook, approvals, templates, authors, contents })
     }
 
     /// Version and SHA-256 over all files: `2026-11+0f3a…`.
@@ -159,6 +177,35 @@ impl Bundle {
         self.approvals.get(operation)
     }
 
+    /// Whether one of these people's addresses is that of whoever was the last to change a rule by which
+    /// this kind of operation would be signed: a Cedar rule that decided, or how it is approved.
+    pub fn changed_last<'a>(
+        &self,
+        rules: impl IntoIterator<Item = &'a str>,
+        kind: OperationKind,
+        emails: &[String],
+    ) -> bool {
+        let approval = approval_id(kind.as_str());
+        let mut ids = rules.into_iter().map(str::to_owned).chain([approval]);
+        ids.any(|id| {
+            let author = self.authors.get(&id).and_then(Option::as_deref);
+            author.is_some_and(|author| emails.iter().any(|own| own.trim().eq_ignore_ascii_case(author)))
+        })
+    }
+
+    /// Whether it is known of every rule by which this kind of operation can be signed who changed it
+    /// last. If not, anybody could have: then no single person releases by it.
+    pub fn is_attributed(&self, kind: OperationKind) -> bool {
+        let approval = approval_id(kind.as_str());
+        let decide = |id: &str| !id.starts_with(APPROVAL_PREFIX) || id == approval;
+        self.authors.iter().filter(|(id, _)| decide(id)).all(|(_, author)| author.is_some())
+    }
+
+    /// The content of each rule that decides about signing, by its id, for the seal.
+    pub const fn contents(&self) -> &BTreeMap<String, Digest> {
+        &self.contents
+    }
+
     pub(super) const fn rules(&self) -> &PolicySet {
         &self.rules
     }
@@ -169,5 +216,33 @@ impl Bundle {
 
     pub(super) fn reason(&self, id: &PolicyId) -> String {
         self.rules.annotation(id, "reason").unwrap_or_default().to_owned()
+    }
+}
+
+/// Before the operation, in the id of how it is approved.
+const APPROVAL_PREFIX: &str = "approval.";
+
+fn approval_id(operation: &str) -> String {
+    format!("{APPROVAL_PREFIX}{operation}")
+}
+
+/// What each rule about signing says, whatever its layout and comments.
+fn contents(rules: &PolicySet, approvals: &BTreeMap<String, ApprovalRule>) -> BTreeMap<String, Digest> {
+    let signing = rules.policies().filter(|rule| decides_signing(rule));
+    let cedar = signing.map(|rule| (rule.id().to_string(), Digest::of(rule.to_string())));
+    let tables = approvals.iter().map(|(operation, rule)| {
+        // Maps are ordered, so there is one text for a rule.
+        let text = serde_json::to_string(rule).unwrap_or_default();
+        (approval_id(operation), Digest::of(text))
+    });
+    cedar.chain(tables).collect()
+}
+
+fn decides_signing(rule: &Policy) -> bool {
+    let is_sign = |action: &EntityUid| action.id().unescaped() == "sign";
+    match rule.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(action) => is_sign(&action),
+        ActionConstraint::In(actions) => actions.iter().any(is_sign),
     }
 }

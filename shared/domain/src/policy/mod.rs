@@ -6,6 +6,7 @@
 
 mod approval;
 mod bundle;
+mod manifest;
 mod playbook;
 mod template;
 
@@ -17,12 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CaseKind, Money,
-    approval::{Action, Person},
+    approval::{Action, OperationKind, Person},
     classify::Bucket,
 };
 
-pub use approval::ApprovalRule;
+pub use approval::{ApprovalRule, Requester};
 pub use bundle::{Bundle, BundleError};
+pub use manifest::{Manifest, Sealed};
 pub use playbook::Playbook;
 pub use template::{Message, Slots, Template};
 
@@ -38,7 +40,7 @@ pub struct RuleRef {
 /// What policy decided about one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// What was asked: `alert`, `request`, `sign`.
+    /// What was asked: `alert`, `request`, `ask`, `sign`.
     pub asked: String,
     /// The answer.
     pub permitted: bool,
@@ -76,14 +78,38 @@ impl Bundle {
         self.ask(step, ("Agent", "processor"), ("Case", "case"), entities.into_iter().flatten().collect())
     }
 
+    /// Whether a person may ask for an operation of so much; before they say how much, of any amount.
+    pub fn may_ask(
+        &self,
+        person: &Person,
+        kind: OperationKind,
+        livemode: bool,
+        amount: Option<Money>,
+    ) -> Verdict {
+        self.ask_person("ask", person, kind, "wish", livemode, amount)
+    }
+
     /// Whether a person may sign a proposal. The floor in [`Person::may_sign`] comes first and is
     /// not asked here.
     pub fn may_sign(&self, person: &Person, action: &Action) -> Verdict {
+        let (kind, amount) = (action.operation.kind(), action.operation.amount());
+        self.ask_person("sign", person, kind, action.proposal.as_str(), action.livemode, amount)
+    }
+
+    fn ask_person(
+        &self,
+        act: &str,
+        person: &Person,
+        kind: OperationKind,
+        proposal: &str,
+        livemode: bool,
+        amount: Option<Money>,
+    ) -> Verdict {
         let mut facts = vec![
-            text("operation", action.operation.name()),
-            ("livemode".to_owned(), RestrictedExpression::new_bool(action.livemode)),
+            text("operation", kind.as_str()),
+            ("livemode".to_owned(), RestrictedExpression::new_bool(livemode)),
         ];
-        if let Some(money) = action.operation.amount() {
+        if let Some(money) = amount {
             facts.push(("amount".to_owned(), RestrictedExpression::new_long(money.amount)));
             facts.push(text("currency", money.currency.code()));
         }
@@ -95,10 +121,10 @@ impl Bundle {
                 .map(|id| Entity::new_no_attrs(id, groups.into_iter().collect())),
         );
         entities.extend(
-            uid("Proposal", action.proposal.as_str())
+            uid("Proposal", proposal)
                 .and_then(|id| Entity::new(id, facts.into_iter().collect(), [].into()).ok()),
         );
-        self.ask("sign", ("Person", person.id.as_str()), ("Proposal", action.proposal.as_str()), entities)
+        self.ask(act, ("Person", person.id.as_str()), ("Proposal", proposal), entities)
     }
 
     fn ask(
