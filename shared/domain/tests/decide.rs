@@ -35,7 +35,7 @@ fn bundle() -> Bundle {
 fn files() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/policy");
     let mut files = BTreeMap::new();
-    for name in ["playbooks.toml", "approvals.toml"] {
+    for name in ["playbooks.toml", "approvals.toml", "manifest.toml"] {
         files.insert(name.to_owned(), fs::read_to_string(folder.join(name)).unwrap());
     }
     for inner in ["rules", "templates"] {
@@ -439,4 +439,26 @@ fn thresholds_in_different_currencies_are_of_like_size() {
         let allows = |major: i64| rule.allows(Some(Money::new(major * unit, currency)));
         assert_eq!((allows(hundred * 50), allows(hundred * 260)), (true, false), "{code}");
     }
+}
+
+#[test]
+fn the_committed_manifest_names_who_changed_each_rule_that_decides_about_signing() {
+    let bundle = bundle();
+    for kind in domain::approval::OperationKind::ALL {
+        assert!(
+            bundle.is_attributed(*kind),
+            "run `countersign policy seal`: {} is not sealed as it is: {:#?}",
+            kind.as_str(),
+            bundle.contents()
+        );
+    }
+    let mut unsealed = files();
+    unsealed.remove("manifest.toml");
+    let unsealed = Bundle::load(&unsealed).unwrap();
+    assert!(!unsealed.is_attributed(domain::approval::OperationKind::Refund));
+    let mut edited = files();
+    let rules = edited["rules/approvals.cedar"].replace("resource.operation == \"refund.create\"", "true");
+    edited.insert("rules/approvals.cedar".into(), rules);
+    let edited = Bundle::load(&edited).unwrap();
+    assert!(!edited.is_attributed(domain::approval::OperationKind::Refund), "it was changed since");
 }

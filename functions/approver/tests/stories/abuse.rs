@@ -45,7 +45,11 @@ async fn nobody_approves_what_they_asked_for() {
 #[tokio::test]
 async fn who_no_rule_lets_sign_cannot() {
     let world = World::new().await;
-    let (id, _) = world.proposed(1999).await;
+    let charge = world.charge(1999);
+    world.ask_in_stripe(&charge, "duplicate");
+    let request = world.request(&charge).await;
+    deliver(&world.app, &request).await;
+    let id = ProposalId::of(&request, 0);
     let page = world.browser(SUPPORT).await.get(&format!("/a/{id}")).await;
     assert!(page.body.contains("No rule of the policy"), "{}", page.body);
     assert!(!page.body.contains("name=\"decision\""));
@@ -68,7 +72,7 @@ async fn a_form_that_is_forged_late_or_of_another_page_counts_for_nothing() {
         (&[("decision", "approve"), ("digest", &zero), ("csrf", &csrf)], 403),
         (&[("decision", "approve"), ("digest", &other_digest), ("csrf", &other_csrf)], 403),
         (&[("decision", "maybe"), ("digest", &digest), ("csrf", &csrf)], 400),
-        (&[("decision", "approve"), ("digest", &digest), ("csrf", &csrf), ("amount", "1")], 400),
+        (&[("decision", "approve"), ("digest", &digest), ("csrf", &csrf), ("extra", "1")], 400),
         (&[("decision", "deny"), ("decision", "approve"), ("digest", &digest), ("csrf", &csrf)], 400),
     ];
     for (fields, status) in cases {

@@ -226,7 +226,7 @@ fn approval_id(operation: &str) -> String {
     format!("{APPROVAL_PREFIX}{operation}")
 }
 
-/// What each rule about signing says, whatever its layout and comments.
+/// What each rule about signing says: of a Cedar rule its text, of a table its values.
 fn contents(rules: &PolicySet, approvals: &BTreeMap<String, ApprovalRule>) -> BTreeMap<String, Digest> {
     let signing = rules.policies().filter(|rule| decides_signing(rule));
     let cedar = signing.map(|rule| (rule.id().to_string(), Digest::of(rule.to_string())));

@@ -24,7 +24,7 @@ pub struct Manifest {
 pub struct Sealed {
     /// The e-mail address that version control has for whoever changed it last.
     pub by: String,
-    /// SHA-256 of the rule as it is read, whatever its layout.
+    /// SHA-256 of the rule as it is written.
     pub content: Digest,
 }
 
