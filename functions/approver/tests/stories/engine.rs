@@ -9,6 +9,9 @@ use sandbox::{
 
 use crate::world::{Browser, World, deliver, person};
 
+/// What is filled in on a form, by name.
+type Parameters<'a> = &'a [(&'a str, &'a str)];
+
 /// A customer with a card, and what they subscribed to.
 fn subscription(world: &World) -> (String, String) {
     let stripe = &world.sandbox.stripe;
@@ -32,7 +35,7 @@ async fn what_finance_asks_for_and_a_colleague_approves_is_done_in_stripe() {
     let (customer, subscription) = subscription(&world);
     let invoice = stripe.open_invoice(&customer, 4200, "usd").unwrap()["id"].as_str().unwrap().to_owned();
     let mut lead = world.browser(FINANCE_LEAD).await;
-    let cases: [(&str, &str, &[(&str, &str)]); 5] = [
+    let cases: [(&str, &str, Parameters<'_>); 5] = [
         ("subscription.pause_collection", &subscription, &[("behavior", "keep_as_draft")]),
         ("subscription.resume_collection", &subscription, &[]),
         ("subscription.cancel_at_period_end", &subscription, &[]),
