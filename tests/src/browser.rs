@@ -14,12 +14,14 @@ pub struct Browser<'a> {
     pub app: &'a App,
     /// Cookies by name.
     pub cookies: BTreeMap<String, String>,
+    /// Moved on while somebody reads a page: what comes too fast does not count.
+    pub clock: Option<sandbox::Clock>,
 }
 
 impl World {
     /// A browser in which somebody is signed in.
     pub async fn browser(&self, user: &str) -> Browser<'_> {
-        let mut browser = Browser::new(&self.approver);
+        let mut browser = Browser { clock: Some(self.clock.clone()), ..Browser::new(&self.approver) };
         let answer = browser.sign_in(user, "/").await;
         assert_eq!((answer.status, answer.header("location")), (303, Some("/")), "{}", answer.body);
         browser
@@ -29,7 +31,7 @@ impl World {
 impl<'a> Browser<'a> {
     /// A browser in which nobody is signed in.
     pub fn new(app: &'a App) -> Self {
-        Self { app, cookies: BTreeMap::new() }
+        Self { app, cookies: BTreeMap::new(), clock: None }
     }
 
     /// Sends a request as API Gateway hands it over; `change` may spoil it.
@@ -100,7 +102,10 @@ impl<'a> Browser<'a> {
         let url = format!("/a/{id}");
         let page = self.get(&url).await;
         assert_eq!(page.status, 200, "{}", page.body);
-        let (digest, csrf) = (page.field("digest"), page.field("csrf"));
+        let (digest, csrf) = page.decision_form();
+        if let Some(clock) = &self.clock {
+            clock.advance(std::time::Duration::from_secs(2));
+        }
         self.post(&url, &[("decision", decision), ("digest", &digest), ("csrf", &csrf)]).await
     }
 }

@@ -40,6 +40,14 @@ impl Answer {
         self.headers.get(name).and_then(Value::as_str)
     }
 
+    /// Digest and anti-forgery token of the form that decides; the page can have others.
+    pub fn decision_form(&self) -> (String, String) {
+        let form =
+            self.body.split("name=\"digest\"").nth(1).unwrap_or_else(|| panic!("no form in {}", self.body));
+        let token = form.split("name=\"csrf\" value=\"").nth(1).unwrap();
+        (self.field("digest"), token.split('"').next().unwrap().to_owned())
+    }
+
     /// The value of a hidden field of the page's last form.
     pub fn field(&self, name: &str) -> String {
         let marker = format!("name=\"{name}\" value=\"");

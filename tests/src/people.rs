@@ -33,6 +33,8 @@ impl World {
                     Account::Bot => PersonKind::Bot,
                 },
                 active: one.active,
+                emails: vec![one.email],
+                limits: [].into(),
             };
             self.approvals().put_person(&person).await.unwrap();
         }

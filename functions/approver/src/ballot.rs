@@ -2,13 +2,17 @@
 
 use anyhow::Result;
 use domain::{
-    Digest, ProposalId,
-    approval::{Decision, Identity, Ineligible, Method, Move, Person, ReceiptBody, Stage},
+    Digest, Money, ProposalId,
+    approval::{
+        Around, Decision, EmailAddress, Identity, Ineligible, Method, Move, Person, ReceiptBody, Stage,
+    },
+    policy::ApprovalRule,
 };
 use serde_json::json;
 use store::{ProposalFile, StoreError, Vote, VoteError};
 
 use crate::{
+    eligible,
     execute::{self, Progress},
     keys, notify,
     turn::{Turn, entry},
@@ -23,6 +27,8 @@ pub(crate) struct Ballot<'a> {
     /// What they were shown.
     pub(crate) digest: Digest,
     pub(crate) decision: Decision,
+    /// The amount that they typed, if they were asked to; major units.
+    pub(crate) typed: &'a str,
 }
 
 /// Why a decision does not count.
@@ -44,6 +50,12 @@ pub(crate) enum NoVote {
     Frozen,
     #[error("{0}")]
     Ineligible(#[from] Ineligible),
+    #[error("type the amount exactly as it is shown, without the currency")]
+    OtherAmount,
+    #[error(
+        "Stripe cannot be read just now, so nobody can be told apart from the customer; try again in a minute"
+    )]
+    Unreadable,
     #[error("somebody else was faster; open the proposal again")]
     Raced,
 }
@@ -60,8 +72,21 @@ pub(crate) async fn cast(
 ) -> Result<Result<Progress, NoVote>> {
     for _ in 0..TRIES {
         let Some(file) = turn.app.approvals.proposal(id).await? else { return Ok(Err(NoVote::Unknown)) };
-        if let Err(refused) = open_to(turn, &file, ballot).await? {
+        let customer = match eligible::customer_address(turn, &file.row.value).await {
+            Ok(customer) => customer,
+            Err(error) => {
+                let failure = runtime::failure::chain(error.as_ref());
+                tracing::warn!(proposal = id.as_str(), failure, "a vote could not be checked");
+                return Ok(Err(NoVote::Unreadable));
+            }
+        };
+        if let Err(refused) = open_to(turn, &file, ballot, customer.as_ref()).await? {
             return Ok(Err(refused));
+        }
+        if let (Decision::Approve, Some(amount)) = (ballot.decision, typed_amount(turn, &file))
+            && Money::parse(ballot.typed, amount.currency) != Some(amount)
+        {
+            return Ok(Err(NoVote::OtherAmount));
         }
         match write(turn, &file, ballot).await {
             Ok(()) => {}
@@ -100,6 +125,7 @@ pub(crate) async fn open_to(
     turn: Turn<'_>,
     file: &ProposalFile,
     ballot: &Ballot<'_>,
+    customer: Option<&EmailAddress>,
 ) -> Result<Result<(), NoVote>, StoreError> {
     let proposal = file.proposal();
     if proposal.stage != Stage::Pending {
@@ -116,7 +142,8 @@ pub(crate) async fn open_to(
         turn.alarm(proposal, "the action");
         return Ok(Err(NoVote::Tampered));
     }
-    if let Err(why) = eligible(turn, file, ballot.person) {
+    let around = Around { stake: eligible::stake(&file.row.value), customer };
+    if let Err(why) = eligible::check(turn.app, ballot.person, &proposal.action, &around) {
         return Ok(Err(NoVote::Ineligible(why)));
     }
     if notify::has_voted(file, ballot.person) {
@@ -129,11 +156,12 @@ pub(crate) async fn open_to(
     Ok(Ok(()))
 }
 
-/// The floor first, which no policy lifts, then the policy.
-pub(crate) fn eligible(turn: Turn<'_>, file: &ProposalFile, person: &Person) -> Result<(), Ineligible> {
-    let action = &file.proposal().action;
-    person.may_sign(action)?;
-    if turn.app.bundle.may_sign(person, action).permitted { Ok(()) } else { Err(Ineligible::NoRule) }
+/// The amount that whoever approves has to type, if policy says so: nobody types a large amount in
+/// passing.
+pub(crate) fn typed_amount(turn: Turn<'_>, file: &ProposalFile) -> Option<Money> {
+    let operation = &file.proposal().action.operation;
+    let rule: Option<&ApprovalRule> = turn.app.bundle.approval(operation.name());
+    operation.amount().filter(|amount| rule.is_some_and(|rule| rule.is_typed(*amount)))
 }
 
 async fn write(turn: Turn<'_>, file: &ProposalFile, ballot: &Ballot<'_>) -> Result<(), VoteError> {

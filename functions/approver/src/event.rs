@@ -16,10 +16,11 @@ pub async fn handle(app: &App, event: Value) -> Result<Value, Failure> {
     let turn = Turn::new(app, &metrics);
     if event.get("Records").is_some() {
         let batch: SqsEvent = read(event)?;
-        return write(&queue::take(turn, batch).await);
+        return write(&Box::pin(queue::take(turn, batch)).await);
     }
     if event.get("schedule").and_then(Value::as_str) == Some("settle") {
-        let report = settle::run(turn).await.map_err(|error| Failure::new("SettleFailed", error))?;
+        let report =
+            Box::pin(settle::run(turn)).await.map_err(|error| Failure::new("SettleFailed", error))?;
         return Ok(json!({ "looked": report.looked, "failed": report.failed }));
     }
     if event.get("requestContext").is_some() {

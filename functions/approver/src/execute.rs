@@ -9,19 +9,19 @@ use anyhow::Result;
 use domain::{
     ProposalId, Timestamp,
     approval::{
-        Action, Attempt, Grant, Identity, IllegalMove, Ineligible, Move, NoGrant, Person, Receipt, Stage,
+        Action, Around, Attempt, Facts, Grant, Identity, IllegalMove, Ineligible, Move, NoGrant, Person,
+        Receipt, Stage,
     },
-    snapshot::Charge,
 };
 use gated::stripe::{NotDone, Outcome};
 use serde_json::{Value, json};
-use store::{ProposalFile, ProposalRow, Reissue, StoreError, Versioned, VoteError};
+use store::{Budget, ProposalFile, ProposalRow, Reissue, Versioned, VoteError};
 
 use crate::{
     app::LEASE,
-    facts, notify, propose,
+    eligible, notify, propose,
     propose::NotProposed,
-    resume,
+    read, resume,
     turn::{Turn, entry, new_run},
 };
 
@@ -34,6 +34,8 @@ pub(crate) enum Progress {
     RanOut,
     /// Everything is stopped.
     Frozen,
+    /// What may be done today is used up.
+    OverBudget,
     /// Another run is at work on it, or on the same object.
     Busy,
     /// It stands where this says.
@@ -64,7 +66,16 @@ pub(crate) async fn advance(turn: Turn<'_>, id: &ProposalId) -> Result<Progress>
 /// Claims a pending proposal if enough people signed, and carries it out.
 async fn begin(turn: Turn<'_>, file: &ProposalFile) -> Result<Progress> {
     let proposal = file.proposal();
-    let grant = match recount(turn, file).await? {
+    let recounted = match recount(turn, file).await {
+        Ok(recounted) => recounted,
+        Err(error) => {
+            // The votes stand; the schedule goes on as soon as Stripe can be read.
+            let (proposal, failure) = (file.row.value.id().as_str(), runtime::failure::chain(error.as_ref()));
+            tracing::warn!(proposal, failure, "receipts could not be recounted yet");
+            return Ok(Progress::Busy);
+        }
+    };
+    let grant = match recounted {
         Ok(grant) => grant,
         Err(NotGranted::NoRule) => {
             return void(turn, &file.row, "the policy does not allow it any more").await;
@@ -85,22 +96,31 @@ async fn begin(turn: Turn<'_>, file: &ProposalFile) -> Result<Progress> {
         "idempotency_key": grant.idempotency_key(0),
     });
     let entry = entry(proposal, "claimed", now, &body);
-    let claimed = match turn.app.approvals.transition(&file.row, stage, &entry, now).await {
+    let budget = budget(turn, &grant);
+    let claimed = match turn.app.approvals.claim(&file.row, stage, &entry, now, budget).await {
         Ok(claimed) => claimed,
         Err(VoteError::Frozen) => return Ok(Progress::Frozen),
+        Err(VoteError::OverBudget) => {
+            turn.metrics.count("executions_over_budget", 1);
+            return Ok(Progress::OverBudget);
+        }
         Err(error) if error.is_conflict() => return Ok(Progress::Busy),
         Err(error) => return Err(error.into()),
     };
     turn.checkpoint("claimed")?;
 
     let action = &claimed.value.proposal.action;
-    let Some(charge) = reread(turn, action).await? else {
-        return void(turn, &claimed, "Stripe knows the charge no more").await;
+    let Some(facts) = read::again(turn, action).await? else {
+        return void(turn, &claimed, "Stripe knows the object no more").await;
     };
     turn.checkpoint("reread")?;
-    if charge.digest() != action.snapshot {
-        let moved = facts::moved(&claimed.value.dossier.facts, &charge);
-        return replace(turn, &claimed, &charge, &moved.join("; ")).await;
+    if facts.digest() != action.snapshot {
+        let moved = claimed.value.dossier.facts.moved(&facts);
+        return replace(turn, &claimed, &facts, &moved.join("; ")).await;
+    }
+    // The object's own deadline can pass while it is voted on.
+    if let Err(refused) = action.operation.clone().on(&facts, turn.now()) {
+        return void(turn, &claimed, &refused.to_string()).await;
     }
     send(turn, &claimed, &grant).await
 }
@@ -239,10 +259,10 @@ async fn distrust(turn: Turn<'_>, row: &Versioned<ProposalRow>, what: &str) -> R
 async fn replace(
     turn: Turn<'_>,
     row: &Versioned<ProposalRow>,
-    charge: &Charge,
+    facts: &Facts,
     moved: &str,
 ) -> Result<Progress> {
-    let (next, first) = match propose::reissued(turn, &row.value, charge, moved) {
+    let (next, first) = match propose::reissued(turn, &row.value, facts, moved) {
         Ok(reissued) => reissued,
         Err(refused) => return void(turn, row, &told(moved, &refused)).await,
     };
@@ -250,7 +270,7 @@ async fn replace(
     let proposal = &row.value.proposal;
     let stage = proposal.after(Move::Void { moved: moved.to_owned(), at: now })?;
     let entry = entry(proposal, "stale", now, &json!({ "moved": moved, "replaced_by": next.id() }));
-    let reissue = Reissue { row: &next, entry: &first };
+    let reissue = Reissue { row: &next, entry: &first, most: None };
     match turn.app.approvals.reissue(row, stage, &entry, &reissue, now).await {
         Ok(()) => {}
         Err(error) if error.is_conflict() => return Ok(Progress::Busy),
@@ -274,10 +294,12 @@ fn told(moved: &str, refused: &NotProposed) -> String {
     format!("{moved}; it was not proposed again: {refused}")
 }
 
-/// Reads what the action is about.
-pub(crate) async fn reread(turn: Turn<'_>, action: &Action) -> Result<Option<Charge>> {
-    let id = domain::ChargeId::from(action.operation.object());
-    propose::read_charge(turn, Some(&action.account), &id).await
+/// What the execution takes of the day's budget, if policy sets one.
+fn budget(turn: Turn<'_>, grant: &Grant) -> Option<Budget> {
+    let operation = &grant.action().operation;
+    let amount = operation.amount()?;
+    let limit = turn.app.bundle.approval(operation.name())?.budget(amount.currency)?;
+    Some(Budget { limit, amount })
 }
 
 /// Why nothing may be sent.
@@ -289,16 +311,16 @@ pub(crate) enum NotGranted {
     No(NoGrant),
 }
 
-/// Recounts the receipts against registry and policy as they are now.
-pub(crate) async fn recount(
-    turn: Turn<'_>,
-    file: &ProposalFile,
-) -> Result<Result<Grant, NotGranted>, StoreError> {
+/// Recounts the receipts against registry, policy and customer as they are now.
+///
+/// # Errors
+/// If the store or Stripe cannot be asked.
+pub(crate) async fn recount(turn: Turn<'_>, file: &ProposalFile) -> Result<Result<Grant, NotGranted>> {
+    let row = &file.row.value;
     let action = &file.proposal().action;
-    // The facts are bound by the snapshot that was signed; others count as the stricter case.
-    let facts = Some(&file.row.value.dossier.facts).filter(|facts| facts.digest() == action.snapshot);
-    let amount = facts.and_then(|facts| action.operation.amount().map(|amount| facts.refunded_with(amount)));
-    let rule = turn.app.bundle.approval(action.operation.name()).filter(|rule| rule.allows(amount));
+    // Facts that are not those that were signed count as the stricter case.
+    let stake = eligible::stake(row);
+    let rule = turn.app.bundle.approval(action.operation.name()).filter(|rule| rule.allows(stake));
     let Some(rule) = rule else { return Ok(Err(NotGranted::NoRule)) };
     let receipts = file.receipts();
     let mut people: BTreeMap<Identity, Person> = BTreeMap::new();
@@ -307,15 +329,14 @@ pub(crate) async fn recount(
             people.insert(receipt.body.voter.clone(), person);
         }
     }
+    // Nobody has to be asked about the customer before there is a vote that could count.
+    let customer = if people.is_empty() { None } else { eligible::customer_address(turn, row).await? };
+    let around = Around { stake, customer: customer.as_ref() };
     let voter = |receipt: &Receipt, action: &Action| {
         let person = people.get(&receipt.body.voter).ok_or(Ineligible::Unknown)?;
-        person.may_sign(action)?;
-        if !turn.app.bundle.may_sign(person, action).permitted {
-            return Err(Ineligible::NoRule);
-        }
-        Ok(person.id.clone())
+        eligible::check(turn.app, person, action, &around).map(|_| person.id.clone())
     };
-    let need = rule.need(amount);
+    let need = eligible::need(turn.app, rule, action, stake);
     let grant = Grant::issue(action, file.proposal().digest, &receipts, &turn.app.receipts, &voter, need);
     Ok(grant.map_err(NotGranted::No))
 }

@@ -11,19 +11,22 @@
 mod app;
 mod ballot;
 mod checkpoint;
+mod eligible;
 mod event;
 mod execute;
-mod facts;
 mod http;
 mod keys;
+mod message;
 mod notify;
 mod oidc;
 mod pages;
 mod propose;
 mod queue;
+mod read;
 mod resume;
 mod settle;
 mod turn;
+mod withdraw;
 
 pub use app::App;
 pub use checkpoint::Checkpoints;

@@ -9,7 +9,7 @@ use domain::{
 use runtime::failure;
 use store::{ProposalFile, ProposalRow};
 
-use crate::{app::LINK_LIFE, keys, propose::NotProposed, turn::Turn};
+use crate::{app::LINK_LIFE, eligible, keys, propose::NotProposed, turn::Turn};
 
 /// Tells everybody who may sign an open proposal, unless they were told. Where it is not known
 /// whether a message went out, it is looked for before it is sent again (I4).
@@ -21,7 +21,7 @@ pub(crate) async fn approvers(turn: Turn<'_>, id: &ProposalId) -> Result<()> {
         return Ok(());
     }
     let people = app.approvals.people().await?;
-    let eligible: Vec<&Person> = people.iter().filter(|person| may_sign(turn, person, row)).collect();
+    let eligible: Vec<&Person> = people.iter().filter(|person| eligible::by_row(app, person, row)).collect();
     if eligible.len() < usize::from(row.proposal.action.need) {
         tracing::warn!(proposal = id.as_str(), "too few people of the registry may sign a proposal");
         turn.metrics.count("proposals_without_approver", 1);
@@ -54,12 +54,6 @@ pub(crate) async fn approvers(turn: Turn<'_>, id: &ProposalId) -> Result<()> {
         Err(error) if error.is_conflict() => Ok(()),
         outcome => outcome.map(drop).map_err(Into::into),
     }
-}
-
-/// Whether policy, on the floor of the types, lets a person sign.
-pub(crate) fn may_sign(turn: Turn<'_>, person: &Person, row: &ProposalRow) -> bool {
-    let action = &row.proposal.action;
-    person.may_sign(action).is_ok() && turn.app.bundle.may_sign(person, action).permitted
 }
 
 /// The identity that can be written to: a workspace's. Other providers are known by their address.
@@ -131,6 +125,7 @@ pub(crate) async fn outcome(turn: Turn<'_>, row: &ProposalRow) {
         Stage::Executed { .. } => "Approved and done",
         Stage::Failed { .. } => "Approved, but Stripe refused it",
         Stage::Denied { .. } => "Denied",
+        Stage::Withdrawn { .. } => "Taken back; nothing was sent",
         Stage::Expired { .. } => "Nobody decided in time",
         Stage::Stale { .. } => "Void: Stripe moved on before it was done, and nothing was sent",
         Stage::Tampered { .. } => "Stopped: what was stored is not what was signed, and nothing was sent",

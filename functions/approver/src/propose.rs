@@ -1,86 +1,83 @@
 //! From a request to a proposal: what Stripe and policy say counts, not what the request says.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use domain::{
-    AccountId, CaseKey, ChargeId, Digest, EventId, Money, PersonId, ProposalId, RequestId, Timestamp,
-    approval::{Action, Move, Operation, Proposal, RefundReason},
+    AccountId, CaseKey, Digest, EventId, Money, PersonId, ProposalId, RequestId, Timestamp,
+    approval::{
+        Action, CustomerFacts, Facts, Move, NotPossible, Operation, OperationKind, Person, Proposal, Wish,
+    },
     policy::ApprovalRule,
-    snapshot::{Charge, ChargeStatus, Read, UnclearRequest},
     trail,
 };
 use serde_json::json;
-use store::{Dossier, ProposalRow, Proposed};
+use store::{Dossier, ProposalFile, ProposalRow, Proposed, Reissue};
 
 use crate::{
-    notify,
+    eligible, message, notify, read,
     turn::{Turn, entry},
 };
 
-/// The one operation that can be asked for so far.
-pub(crate) const REFUND: &str = "refund.create";
-
 /// How long the run that proposes has to tell everybody, in seconds; then the schedule looks.
 const TOLD_WITHIN: i64 = 120;
+
+/// How many proposals one person may ask for in an hour: approvers who are asked too often stop
+/// reading.
+const MOST_IN_AN_HOUR: u32 = 20;
 
 /// A request.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
     pub(crate) request: RequestId,
-    pub(crate) requester: PersonId,
-    /// The connected account of the charge, if it has one.
+    pub(crate) asker: Asker,
+    /// The connected account of the object, if it has one.
     pub(crate) account: Option<AccountId>,
-    pub(crate) charge: ChargeId,
+    pub(crate) wish: Wish,
     pub(crate) source: Option<EventId>,
     pub(crate) case: Option<CaseKey>,
-    pub(crate) wish: Wish,
     /// What the requester wrote; empty if nothing.
     pub(crate) note: String,
+    /// The open proposal that this one is to take the place of.
+    pub(crate) supersedes: Option<ProposalId>,
 }
 
-/// What is to be refunded.
+/// Who asks.
 #[derive(Debug, Clone)]
-pub(crate) enum Wish {
-    /// What the charge's own metadata asks for.
-    AsAskedInStripe,
-    /// What a person typed: major units.
-    Typed { amount: String, reason: RefundReason },
+pub(crate) enum Asker {
+    /// The agent, through the queue.
+    Agent,
+    /// Somebody who is signed in.
+    Person(Box<Person>),
 }
 
 /// Why there is no proposal. The text is for the person who asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotProposed {
-    #[error("only the refund of a charge can be asked for; do anything else in the Stripe Dashboard")]
+    #[error("there is no such operation here; do it in the Stripe Dashboard")]
     Unsupported,
     #[error(
-        "the charge is in an account that nothing is written to from here; add it to `STRIPE_CONNECTED_ACCOUNTS`"
+        "the object is in an account that nothing is written to from here; add it to `STRIPE_CONNECTED_ACCOUNTS`"
     )]
     OtherAccount,
-    #[error("Stripe knows no such charge in this account; copy its id (ch_…) from the Stripe Dashboard")]
-    NoCharge,
-    #[error("the charge asks for no refund any more; set `refund_request` on it again if it should")]
-    NotAsked,
-    #[error("{0}; correct it on the charge in the Stripe Dashboard")]
-    Unclear(UnclearRequest),
-    #[error("the charge is disputed, so a refund could pay twice; answer the dispute instead")]
-    Disputed,
-    #[error("the charge has not succeeded, so nothing was taken that could go back")]
-    NotPaid,
-    #[error(
-        "write the amount like 19.99, with at most as many decimals as {0} has, without signs or separators"
-    )]
-    Amount(domain::Currency),
-    #[error("ask for more than nothing")]
-    Nothing,
-    #[error("only {0} of this charge can still be refunded; ask for that much at most")]
-    TooMuch(Money),
+    #[error("Stripe knows no such object in this account; copy its id from the Stripe Dashboard")]
+    NoObject,
+    #[error("{0}")]
+    NotPossible(#[from] NotPossible),
     #[error(
         "the policy does not let {0} be proposed here; do it in the Stripe Dashboard with the finance team"
     )]
     OverCap(Money),
-    #[error("the policy has no rule for approving refunds; add one to the bundle")]
+    #[error("the policy has no rule for approving this; add one to the bundle")]
     NoRule,
-    #[error("another proposal for this charge is open already; decide that one first")]
+    #[error("no rule of the policy lets you ask for this")]
+    MayNotAsk,
+    #[error("you asked for {MOST_IN_AN_HOUR} things in this hour; ask again in the next one")]
+    TooMany,
+    #[error("another proposal for this is open already; decide that one first")]
     Occupied(ProposalId),
+    #[error("the bundle has no such template in this version")]
+    NoTemplate,
+    #[error("the template cannot be filled from what Stripe says")]
+    NotRendered,
 }
 
 impl NotProposed {
@@ -89,17 +86,15 @@ impl NotProposed {
         match self {
             Self::Unsupported => "unsupported",
             Self::OtherAccount => "other_account",
-            Self::NoCharge => "no_charge",
-            Self::NotAsked => "not_asked",
-            Self::Unclear(_) => "unclear",
-            Self::Disputed => "disputed",
-            Self::NotPaid => "not_paid",
-            Self::Amount(_) => "amount_form",
-            Self::Nothing => "nothing",
-            Self::TooMuch(_) => "too_much",
+            Self::NoObject => "no_object",
+            Self::NotPossible(why) => why.word(),
             Self::OverCap(_) => "over_cap",
             Self::NoRule => "no_rule",
+            Self::MayNotAsk => "may_not_ask",
+            Self::TooMany => "too_many",
             Self::Occupied(_) => "occupied",
+            Self::NoTemplate => "no_template",
+            Self::NotRendered => "not_rendered",
         }
     }
 }
@@ -116,61 +111,120 @@ pub(crate) async fn propose(turn: Turn<'_>, ask: &Ask) -> Result<Result<Proposal
     {
         return Ok(Err(NotProposed::OtherAccount));
     }
-    let Some(charge) = read_charge(turn, ask.account.as_ref(), &ask.charge).await? else {
-        return Ok(Err(NotProposed::NoCharge));
+    let account = ask.account.as_ref().unwrap_or(&app.account);
+    let Wish { kind, object, .. } = &ask.wish;
+    let Some(facts) = read::facts(turn, account, *kind, object, ask.case.as_ref()).await? else {
+        return Ok(Err(NotProposed::NoObject));
     };
-    let drafted = wished(&ask.wish, &charge).and_then(|(reason, amount)| {
-        let rule = allowed(turn, &charge, amount)?;
-        Ok((Operation::Refund { charge: charge.id.clone(), amount, reason }, rule))
+    let now = turn.now();
+    let drafted = draft(turn, ask, &facts, now).and_then(|operation| {
+        let stake = facts.at_stake(operation.amount());
+        let rule = allowed(turn, operation.kind(), &facts, stake)?;
+        let expires = rule.expires(now, facts.deadline()).ok_or(NotPossible::TooLate)?;
+        Ok((operation, stake, rule, expires))
     });
-    let (operation, rule) = match drafted {
+    let (operation, stake, rule, expires) = match drafted {
         Ok(drafted) => drafted,
         Err(refused) => return Ok(Err(refused)),
     };
-    let why = match (&ask.wish, ask.note.is_empty()) {
-        (Wish::AsAskedInStripe, _) => "Support asked for it on the charge in Stripe.".to_owned(),
-        (Wish::Typed { .. }, true) => "It was asked for on the request form, without a note.".to_owned(),
-        (Wish::Typed { .. }, false) => ask.note.clone(),
-    };
-    let dossier = Dossier {
-        request: ask.request.clone(),
-        generation: 0,
-        case: ask.case.clone(),
-        why,
-        facts: charge.clone(),
-        replaces: None,
-    };
-    let now = turn.now();
-    let action = Action {
+    let customer = read::customer_of(turn, account, &facts).await?.map(CustomerFacts::from);
+    let mut action = Action {
         proposal: id,
-        account: ask.account.clone().unwrap_or_else(|| app.account.clone()),
-        livemode: charge.livemode,
-        need: rule.need(operation.amount().map(|amount| charge.refunded_with(amount))),
+        account: account.clone(),
+        livemode: app.stripe.mode().is_live(),
+        need: 1,
         operation,
         metadata: [].into(),
-        snapshot: charge.digest(),
-        requester: ask.requester.clone(),
+        snapshot: facts.digest(),
+        requester: requester(turn, &ask.asker),
         source: ask.source.clone(),
         customer_text: Digest::of(&ask.note),
         policy: app.bundle.id().to_owned(),
         created: now,
-        expires: now.plus(rule.life),
+        expires,
+    };
+    action.need = eligible::need(app, rule, &action, stake);
+    let dossier = Dossier {
+        request: ask.request.clone(),
+        generation: 0,
+        case: ask.case.clone(),
+        why: why(ask),
+        facts,
+        customer,
+        replaces: ask.supersedes.clone().map(|other| (other, "it was asked for anew".to_owned())),
     };
     let (row, entry) = new_row(action, dossier, now);
     turn.checkpoint("read")?;
-    let mut outcome = app.approvals.propose(&row, &entry).await?;
-    if let Proposed::Occupied(other) = &outcome
-        && expire(turn, other).await?
-    {
-        outcome = app.approvals.propose(&row, &entry).await?;
+    open(turn, ask, row, &entry).await
+}
+
+/// Puts the proposal where none is open, or in the place of the one that it supersedes.
+async fn open(
+    turn: Turn<'_>,
+    ask: &Ask,
+    row: ProposalRow,
+    entry: &trail::Entry,
+) -> Result<Result<ProposalId, NotProposed>> {
+    let approvals = &turn.app.approvals;
+    let most = matches!(ask.asker, Asker::Person(_)).then_some(MOST_IN_AN_HOUR);
+    let mut outcome = approvals.propose(&row, entry, most).await?;
+    if let Proposed::Occupied(other) = &outcome {
+        if ask.supersedes.as_ref() == Some(other) {
+            let done = supersede(turn, ask, other, &row, entry, most).await?;
+            return Ok(if done { Ok(row.id().clone()) } else { Err(NotProposed::Occupied(other.clone())) });
+        }
+        if expire(turn, other).await? {
+            outcome = approvals.propose(&row, entry, most).await?;
+        }
     }
     match outcome {
         Proposed::New => turn.decided(&row, "proposed"),
         Proposed::Known => {}
         Proposed::Occupied(other) => return Ok(Err(NotProposed::Occupied(other))),
+        Proposed::TooMany => return Ok(Err(NotProposed::TooMany)),
     }
     turn.checkpoint("proposed")?;
     Ok(Ok(row.id().clone()))
+}
+
+/// Takes an open proposal back and opens another in its place, both or neither, if the asker may.
+async fn supersede(
+    turn: Turn<'_>,
+    ask: &Ask,
+    other: &ProposalId,
+    next: &ProposalRow,
+    first: &trail::Entry,
+    most: Option<u32>,
+) -> Result<bool> {
+    let (Some(file), Asker::Person(person)) = (turn.app.approvals.proposal(other).await?, &ask.asker) else {
+        return Ok(false);
+    };
+    if !may_withdraw(turn, person, &file) {
+        return Ok(false);
+    }
+    let (now, proposal) = (turn.now(), file.proposal());
+    let Ok(stage) = proposal.after(Move::Withdraw { by: person.id.clone(), at: now }) else {
+        return Ok(false);
+    };
+    let body = json!({ "person": person.id, "replaced_by": next.id() });
+    let entry = entry(proposal, "withdrawn", now, &body);
+    let reissue = Reissue { row: next, entry: first, most };
+    match turn.app.approvals.reissue(&file.row, stage, &entry, &reissue, now).await {
+        Ok(()) => {
+            turn.decided(&file.row.value, "withdrawn");
+            turn.decided(next, "proposed");
+            Ok(true)
+        }
+        Err(error) if error.is_conflict() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Who asked may take it back, and so may whoever policy lets sign it.
+pub(crate) fn may_withdraw(turn: Turn<'_>, person: &Person, file: &ProposalFile) -> bool {
+    let action = &file.proposal().action;
+    person.may_enter().is_ok()
+        && (person.id == action.requester || turn.app.bundle.may_sign(person, action).permitted)
 }
 
 /// The proposal that takes the place of one that Stripe has overtaken: the same wish on what Stripe
@@ -178,27 +232,29 @@ pub(crate) async fn propose(turn: Turn<'_>, ask: &Ask) -> Result<Result<Proposal
 pub(crate) fn reissued(
     turn: Turn<'_>,
     old: &ProposalRow,
-    charge: &Charge,
+    facts: &Facts,
     moved: &str,
 ) -> Result<(ProposalRow, trail::Entry), NotProposed> {
     let before = &old.proposal.action;
-    let amount = before.operation.amount().ok_or(NotProposed::Unsupported)?;
-    fits(charge, amount)?;
-    let rule = allowed(turn, charge, amount)?;
-    let generation = old.dossier.generation.saturating_add(1);
     let now = turn.now();
-    let action = Action {
+    let operation = before.operation.clone().on(facts, now)?;
+    let stake = facts.at_stake(operation.amount());
+    let rule = allowed(turn, operation.kind(), facts, stake)?;
+    let expires = rule.expires(now, facts.deadline()).ok_or(NotPossible::TooLate)?;
+    let generation = old.dossier.generation.saturating_add(1);
+    let mut action = Action {
         proposal: ProposalId::of(&old.dossier.request, generation),
-        snapshot: charge.digest(),
-        need: rule.need(Some(charge.refunded_with(amount))).max(before.need),
+        operation,
+        snapshot: facts.digest(),
         policy: turn.app.bundle.id().to_owned(),
         created: now,
-        expires: now.plus(rule.life),
+        expires,
         ..before.clone()
     };
+    action.need = eligible::need(turn.app, rule, &action, stake).max(before.need);
     let dossier = Dossier {
         generation,
-        facts: charge.clone(),
+        facts: facts.clone(),
         replaces: Some((before.proposal.clone(), moved.to_owned())),
         ..old.dossier.clone()
     };
@@ -230,19 +286,6 @@ pub(crate) async fn expire(turn: Turn<'_>, id: &ProposalId) -> Result<bool> {
     Ok(true)
 }
 
-/// Reads a charge in the account it is in; `None` if Stripe has none.
-pub(crate) async fn read_charge(
-    turn: Turn<'_>,
-    account: Option<&AccountId>,
-    id: &ChargeId,
-) -> Result<Option<Charge>> {
-    let client = turn.stripe_of(account.unwrap_or(&turn.app.account));
-    match client.charge(id).await.context("could not read the charge")?.value {
-        Read::Found(charge) => Ok(Some(charge)),
-        Read::Gone => Ok(None),
-    }
-}
-
 fn new_row(action: Action, dossier: Dossier, now: Timestamp) -> (ProposalRow, trail::Entry) {
     let mut row = ProposalRow::new(Proposal::new(action), dossier);
     row.look = now.plus(TOLD_WITHIN).min(row.look);
@@ -253,7 +296,7 @@ fn new_row(action: Action, dossier: Dossier, now: Timestamp) -> (ProposalRow, tr
         "case": row.dossier.case,
         "source": action.source,
         "requester": action.requester,
-        "operation": action.operation,
+        "operation": action.operation.for_trail(),
         "snapshot": action.snapshot,
         "need": action.need,
         "expires": action.expires,
@@ -265,48 +308,59 @@ fn new_row(action: Action, dossier: Dossier, now: Timestamp) -> (ProposalRow, tr
     (row, first)
 }
 
-/// What is wished for, checked against the charge.
-fn wished(wish: &Wish, charge: &Charge) -> Result<(RefundReason, Money), NotProposed> {
-    let (reason, amount) = match wish {
-        Wish::AsAskedInStripe => {
-            charge.asked_refund().map_err(NotProposed::Unclear)?.ok_or(NotProposed::NotAsked)?
+/// The operation that is asked for, on what Stripe says, if the asker may ask for it.
+fn draft(turn: Turn<'_>, ask: &Ask, facts: &Facts, now: Timestamp) -> Result<Operation, NotProposed> {
+    let operation = match (&ask.case, ask.wish.kind) {
+        (Some(case), OperationKind::SendMessage) => {
+            message::draft(&turn.app.bundle, case, &ask.wish.parameters, facts)?.on(facts, now)?
         }
-        Wish::Typed { amount, reason } => {
-            let currency = charge.amount.currency;
-            let amount = Money::parse(amount, currency).ok_or(NotProposed::Amount(currency))?;
-            (*reason, amount)
-        }
+        _ => ask.wish.on(facts, now)?,
     };
-    fits(charge, amount)?;
-    Ok((reason, amount))
+    if let Asker::Person(person) = &ask.asker {
+        let live = turn.app.stripe.mode().is_live();
+        let verdict = turn.app.bundle.may_ask(person, operation.kind(), live, operation.amount());
+        if !verdict.permitted {
+            return Err(NotProposed::MayNotAsk);
+        }
+    }
+    Ok(operation)
 }
 
-/// Whether a charge can give this much back.
-fn fits(charge: &Charge, amount: Money) -> Result<(), NotProposed> {
-    if charge.disputed {
-        return Err(NotProposed::Disputed);
+fn requester(turn: Turn<'_>, asker: &Asker) -> PersonId {
+    match asker {
+        Asker::Agent => turn.app.agent.clone(),
+        Asker::Person(person) => person.id.clone(),
     }
-    if charge.status != ChargeStatus::Succeeded || !charge.captured {
-        return Err(NotProposed::NotPaid);
+}
+
+/// Why it is proposed, in words for whoever decides.
+fn why(ask: &Ask) -> String {
+    match (&ask.asker, ask.wish.kind) {
+        (Asker::Agent, OperationKind::Refund) if ask.wish.parameters.is_empty() => {
+            "Somebody asked for it on the charge in Stripe, which does not say who.".to_owned()
+        }
+        (Asker::Agent, _) => "The playbook of its case asks for it.".to_owned(),
+        (Asker::Person(_), _) if ask.note.is_empty() => {
+            "It was asked for on the request form, without a note.".to_owned()
+        }
+        (Asker::Person(_), _) => ask.note.clone(),
     }
-    let left = charge.refundable();
-    if amount.amount < 1 {
-        return Err(NotProposed::Nothing);
-    }
-    if amount.currency != left.currency || amount.amount > left.amount {
-        return Err(NotProposed::TooMuch(left));
-    }
-    Ok(())
 }
 
 /// The rule by which this much is approved.
-fn allowed<'a>(turn: Turn<'a>, charge: &Charge, amount: Money) -> Result<&'a ApprovalRule, NotProposed> {
+fn allowed<'a>(
+    turn: Turn<'a>,
+    kind: OperationKind,
+    facts: &Facts,
+    stake: Option<Money>,
+) -> Result<&'a ApprovalRule, NotProposed> {
     // An object of the other mode looks like a missing one.
-    if charge.livemode != turn.app.stripe.mode().is_live() {
-        return Err(NotProposed::NoCharge);
+    if facts.charge().is_some_and(|charge| charge.livemode != turn.app.stripe.mode().is_live()) {
+        return Err(NotProposed::NoObject);
     }
-    let rule = turn.app.bundle.approval(REFUND).ok_or(NotProposed::NoRule)?;
-    // What went back already counts, or small parts would pass where the whole does not.
-    let all = charge.refunded_with(amount);
-    if rule.allows(Some(all)) { Ok(rule) } else { Err(NotProposed::OverCap(all)) }
+    let rule = turn.app.bundle.approval(kind.as_str()).ok_or(NotProposed::NoRule)?;
+    match stake {
+        Some(amount) if !rule.allows(stake) => Err(NotProposed::OverCap(amount)),
+        _ => Ok(rule),
+    }
 }

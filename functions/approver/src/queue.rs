@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{AccountId, CaseKind, ChargeId, RequestId};
+use domain::{
+    AccountId, RequestId,
+    approval::{OperationKind, Wish},
+};
 use runtime::failure;
 use serde::Deserialize;
 use store::RequestRow;
 
 use crate::{
     execute, notify,
-    propose::{self, Ask, NotProposed, Wish},
+    propose::{self, Ask, Asker, NotProposed},
     turn::Turn,
 };
 
@@ -54,7 +57,7 @@ async fn take_one(turn: Turn<'_>, message: &SqsMessage) -> Result<()> {
     // What the row says counts once: as soon as there is a proposal, it is not read again.
     if turn.app.approvals.proposal(&id).await?.is_none() {
         let row = turn.app.cases.request(&request).await?.context("the request's row is not there yet")?;
-        let refused = match ask(turn, row) {
+        let refused = match ask(row) {
             Ok(ask) => propose::propose(turn, &ask).await?.err(),
             Err(refused) => Some(refused),
         };
@@ -67,11 +70,9 @@ async fn take_one(turn: Turn<'_>, message: &SqsMessage) -> Result<()> {
     Ok(())
 }
 
-/// What a row asks for. It says which charge to look at; what is refunded is what Stripe says there.
-fn ask(turn: Turn<'_>, row: RequestRow) -> Result<Ask, NotProposed> {
-    if row.operation != propose::REFUND || row.case.kind() != CaseKind::Charge {
-        return Err(NotProposed::Unsupported);
-    }
+/// What a row asks for. It says which object to look at; what is done to it is what Stripe says there.
+fn ask(row: RequestRow) -> Result<Ask, NotProposed> {
+    let kind = OperationKind::parse(&row.operation).ok_or(NotProposed::Unsupported)?;
     // A path of several accounts is nothing that a write could be made in.
     let account = match (row.origin.account, row.origin.context) {
         (Some(account), _) => Some(account),
@@ -80,12 +81,12 @@ fn ask(turn: Turn<'_>, row: RequestRow) -> Result<Ask, NotProposed> {
     };
     Ok(Ask {
         request: row.id,
-        requester: turn.app.agent.clone(),
+        asker: Asker::Agent,
         account,
-        charge: ChargeId::from(row.object),
+        wish: Wish { kind, object: row.object, parameters: row.parameters },
         source: row.source,
         case: Some(row.case),
-        wish: Wish::AsAskedInStripe,
         note: String::new(),
+        supersedes: None,
     })
 }

@@ -13,6 +13,9 @@ use crate::{
 /// How many proposals one run looks at; the next run takes the rest.
 const AT_ONCE: usize = 25;
 
+/// How soon it is asked again whether a day's budget has room, in seconds.
+const BUDGET_LOOK: i64 = 900;
+
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Report {
@@ -54,7 +57,18 @@ async fn advance(turn: Turn<'_>, id: &ProposalId) -> Result<Option<usize>> {
     match execute::advance(turn, id).await? {
         Progress::RanOut => propose::expire(turn, id).await.map(|_| None),
         Progress::Waiting { .. } => Ok(Some(votes)),
+        Progress::OverBudget => put_off(turn, id).await.map(|()| None),
         _ => Ok(None),
+    }
+}
+
+/// Looks again later, and at the latest when it expires.
+async fn put_off(turn: Turn<'_>, id: &ProposalId) -> Result<()> {
+    let Some(file) = turn.app.approvals.proposal(id).await? else { return Ok(()) };
+    let look = turn.now().plus(BUDGET_LOOK).min(file.proposal().action.expires);
+    match turn.app.approvals.set_look(&file.row, look).await {
+        Err(error) if error.is_conflict() => Ok(()),
+        outcome => outcome.map(drop).map_err(Into::into),
     }
 }
 

@@ -136,6 +136,7 @@ async fn request(app: &App, step: &Step, operation: &str, origin: Origin, source
         case: step.case.clone(),
         operation: operation.to_owned(),
         object: ObjectId::clone(step.case.object()),
+        parameters: [].into(),
         origin,
         source,
         at: (app.clock)(),

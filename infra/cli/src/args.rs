@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use domain::PersonId;
+use domain::{Currency, PersonId};
 
 use crate::End;
 
@@ -30,6 +30,16 @@ pub(crate) enum Command {
     /// The trail of decisions
     #[command(subcommand)]
     Trail(TrailCommand),
+    /// The policy bundle
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Stop the agent's steps and every approval at once; AWS credentials and region come from the
+    /// environment
+    #[command(subcommand)]
+    Freeze(FreezeCommand),
+    /// Take back what was given out; AWS credentials and region come from the environment
+    #[command(subcommand)]
+    Revoke(RevokeCommand),
     /// The people who may sign; AWS credentials and region come from the environment
     #[command(subcommand)]
     Person(PersonCommand),
@@ -96,6 +106,68 @@ pub(crate) struct VerifyTrail {
 }
 
 #[derive(Debug, Clone, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Write down, from version control, who was the last to change each rule that decides about
+    /// signing
+    Seal(SealOptions),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SealOptions {
+    /// Folder with the policy bundle, within a git work tree
+    #[arg(long, value_name = "DIR", default_value = "infra/policy")]
+    pub(crate) policy: PathBuf,
+    /// Only say whether the manifest is current: exit 0 if it is, 1 if not
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum FreezeCommand {
+    /// Stop everything; denials are still taken
+    On(Switch),
+    /// Let everything go on
+    Off(Tables),
+    /// Say how it stands: exit 0 if both tables agree, 1 if not
+    Status(Tables),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Switch {
+    #[command(flatten)]
+    pub(crate) tables: Tables,
+    /// Who stops it, by their id in the registry
+    #[arg(long, value_name = "ID")]
+    pub(crate) by: PersonId,
+    /// Why, in a few words
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Tables {
+    /// The table of cases
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cases_table: String,
+    /// The table of approvals
+    #[arg(long, value_name = "NAME")]
+    pub(crate) approvals_table: String,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum RevokeCommand {
+    /// Refuse every link that a link key signed, from now on
+    LinkKey {
+        /// The table of approvals
+        #[arg(long, value_name = "NAME")]
+        table: String,
+        /// The key's id, as in the link after `v1.`
+        #[arg(long, value_name = "ID")]
+        key: String,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum PersonCommand {
     /// Put a person into the registry, or change them
     Put(Registered),
@@ -123,6 +195,21 @@ pub(crate) struct Registered {
     /// What the policy knows them as, such as `finance`; may be given several times
     #[arg(long = "group", value_name = "GROUP", required = true)]
     pub(crate) groups: Vec<String>,
+    /// An e-mail address of theirs, as version control and Stripe may know it; may be given several
+    /// times. They sign nothing that goes to it, and by no rule that it changed last
+    #[arg(long = "email", value_name = "ADDRESS")]
+    pub(crate) emails: Vec<String>,
+    /// The most that they may sign for in a currency, in minor units, such as `usd=50000`; may be given
+    /// several times. With one they sign in no other currency
+    #[arg(long = "limit", value_name = "CUR=N", value_parser = limit)]
+    pub(crate) limits: Vec<(Currency, i64)>,
+}
+
+fn limit(text: &str) -> Result<(Currency, i64), String> {
+    let (currency, most) = text.split_once('=').ok_or("write it like usd=50000")?;
+    let currency = Currency::parse(currency).map_err(|error| error.to_string())?;
+    let most = most.parse().ok().filter(|most| *most > 0).ok_or("the most is a number above zero")?;
+    Ok((currency, most))
 }
 
 #[derive(Debug, Clone, Args)]

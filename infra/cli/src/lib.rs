@@ -3,14 +3,16 @@
 mod args;
 pub mod console;
 mod doctor;
+mod freeze;
 pub mod local;
 mod person;
+mod seal;
 mod trail;
 mod webhook;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
-use args::{Arguments, Command, PersonCommand, TrailCommand, WebhookCommand};
+use args::{Arguments, Command, PersonCommand, PolicyCommand, RevokeCommand, TrailCommand, WebhookCommand};
 use runtime::{Env, system_clock};
 
 /// Runs the command that the arguments name; without one, `local`.
@@ -27,6 +29,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             webhook::verify(&options, std::io::stdin(), (system_clock())())
         }
         Command::Trail(TrailCommand::Verify(options)) => Ok(trail::verify(&options)),
+        Command::Policy(PolicyCommand::Seal(options)) => seal::run(&options),
+        Command::Freeze(command) => freeze::run(&command, &env),
+        Command::Revoke(RevokeCommand::LinkKey { table, key }) => freeze::revoke_link_key(&table, &key, &env),
         Command::Person(PersonCommand::Put(person)) => person::put(person, &env),
         Command::Person(PersonCommand::Deactivate(person)) => person::deactivate(&person, &env),
     };

@@ -19,6 +19,8 @@ pub(crate) fn put(person: Registered, env: &Env) -> Result<End> {
         groups: person.groups,
         kind: PersonKind::Member,
         active: true,
+        emails: person.emails,
+        limits: person.limits.into_iter().collect(),
     };
     let said = format!("{} may sign in, as {}", put.id, put.groups.join(", "));
     on_registry(env, &person.table, async |registry| {

@@ -420,6 +420,8 @@ fn the_starter_bundle_lets_finance_sign_refunds_and_nobody_else() {
         groups: vec![group.into()],
         kind: PersonKind::Member,
         active: true,
+        emails: Vec::new(),
+        limits: BTreeMap::new(),
     };
     let action = Action {
         proposal: domain::ProposalId::parse("ap_1").unwrap(),
@@ -495,9 +497,33 @@ fn thresholds_in_different_currencies_are_of_like_size() {
         let unit = 10_i64.pow(currency.decimals());
         let bundle = bundle();
         let rule = bundle.approval("refund.create").unwrap();
-        let need = |major: i64| rule.need(Some(Money::new(major * unit, currency)));
+        let need = |major: i64| {
+            rule.need(Some(Money::new(major * unit, currency)), domain::policy::Requester::Known)
+        };
         assert_eq!((need(hundred * 2), need(hundred * 13)), (1, 2), "{code}");
         let allows = |major: i64| rule.allows(Some(Money::new(major * unit, currency)));
         assert_eq!((allows(hundred * 50), allows(hundred * 260)), (true, false), "{code}");
     }
+}
+
+#[test]
+fn the_committed_manifest_names_who_changed_each_rule_that_decides_about_signing() {
+    let bundle = bundle();
+    for kind in domain::approval::OperationKind::ALL {
+        assert!(
+            bundle.is_attributed(*kind),
+            "run `countersign policy seal`: {} is not sealed as it is: {:#?}",
+            kind.as_str(),
+            bundle.contents()
+        );
+    }
+    let mut unsealed = files();
+    unsealed.remove("manifest.toml");
+    let unsealed = Bundle::load(&unsealed).unwrap();
+    assert!(!unsealed.is_attributed(domain::approval::OperationKind::Refund));
+    let mut edited = files();
+    let rules = edited["rules/approvals.cedar"].replace("resource.operation == \"refund.create\"", "true");
+    edited.insert("rules/approvals.cedar".into(), rules);
+    let edited = Bundle::load(&edited).unwrap();
+    assert!(!edited.is_attributed(domain::approval::OperationKind::Refund), "it was changed since");
 }

@@ -1,6 +1,6 @@
 //! `CASE#id` and `CUSTOMER#id`: what is known and decided, and the one transaction that changes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::{Client, operation::put_item::PutItemError, types::KeysAndAttributes};
 use domain::{
@@ -78,6 +78,10 @@ pub struct RequestRow {
     pub operation: String,
     /// Upon which Stripe object.
     pub object: ObjectId,
+    /// What goes along, by name, where the operation takes something: a template's id. Whatever Stripe
+    /// knows is not here, and all of it is checked.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
     /// Where it is to be read.
     pub origin: Origin,
     /// The event that led to it.

@@ -18,7 +18,8 @@ mod steps;
 mod transaction;
 
 pub use approvals::{
-    Approvals, Dossier, Freeze, ProposalFile, ProposalRow, Proposed, Reissue, Session, Vote, VoteError,
+    Approvals, Budget, Dossier, Freeze, ProposalFile, ProposalRow, Proposed, Reissue, Reserved, Session,
+    Vote, VoteError,
 };
 pub use cases::{Cases, CustomerRow, Due, RequestRow, Turn, TurnState};
 pub use events::{Claim, EventOutcome, EventRow};

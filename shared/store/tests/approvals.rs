@@ -12,8 +12,8 @@
 use domain::{
     AccountId, ChargeId, Currency, Digest, Money, PersonId, ProposalId, RequestId, RunId, Timestamp,
     approval::{
-        Action, Attempt, Decision, Identity, Method, Operation, Person, PersonKind, Proposal, ReceiptBody,
-        ReceiptSigner, RefundReason, Stage,
+        Action, Attempt, Decision, Facts, Identity, Method, Operation, Person, PersonKind, Proposal,
+        ReceiptBody, ReceiptSigner, RefundReason, Stage,
     },
     snapshot::{Charge, ChargeStatus},
     trail,
@@ -92,7 +92,8 @@ fn row(generation: u32) -> ProposalRow {
         generation,
         case: None,
         why: "asked for".into(),
-        facts,
+        facts: Facts::Charge(facts),
+        customer: None,
         replaces: None,
     };
     ProposalRow::new(Proposal::new(action), dossier)
@@ -108,7 +109,7 @@ fn proposed(generation: u32) -> (ProposalRow, trail::Entry) {
 
 async fn open(table: &Table) -> Versioned<ProposalRow> {
     let (row, entry) = proposed(0);
-    assert_eq!(table.approvals.propose(&row, &entry).await.unwrap(), Proposed::New);
+    assert_eq!(table.approvals.propose(&row, &entry, None).await.unwrap(), Proposed::New);
     Versioned { value: row, version: 1 }
 }
 
@@ -149,7 +150,7 @@ async fn a_redelivered_request_makes_no_second_proposal() {
     open(&table).await;
     let (row, _) = proposed(0);
     let entry = trail::Head::START.entry(row.id().as_str(), "proposed", NOW.plus(1), "{}".into());
-    assert_eq!(table.approvals.propose(&row, &entry).await.unwrap(), Proposed::Known);
+    assert_eq!(table.approvals.propose(&row, &entry, None).await.unwrap(), Proposed::Known);
     let file = table.approvals.proposal(row.id()).await.unwrap().unwrap();
     assert_eq!((file.row.value, file.trail.len()), (row, 1));
 }
@@ -160,14 +161,14 @@ async fn an_object_has_one_open_proposal_until_that_one_ends() {
     let first = open(&table).await;
     let (second, entry) = proposed(1);
     let occupied = Proposed::Occupied(first.value.id().clone());
-    assert_eq!(table.approvals.propose(&second, &entry).await.unwrap(), occupied);
+    assert_eq!(table.approvals.propose(&second, &entry, None).await.unwrap(), occupied);
     let end = next(&first, "expired", NOW.plus(3600));
     table
         .approvals
         .transition(&first, Stage::Expired { at: NOW.plus(3600) }, &end, NOW.plus(3600))
         .await
         .unwrap();
-    assert_eq!(table.approvals.propose(&second, &entry).await.unwrap(), Proposed::New);
+    assert_eq!(table.approvals.propose(&second, &entry, None).await.unwrap(), Proposed::New);
 }
 
 #[tokio::test]
@@ -263,7 +264,7 @@ async fn an_object_has_one_execution_at_a_time_and_is_free_again_afterwards() {
     let slot = slot
         .map(|(name, value)| (name.to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned())));
     table.client.delete_item().table_name("approvals").set_key(Some(slot.into())).send().await.unwrap();
-    assert_eq!(table.approvals.propose(&other, &entry).await.unwrap(), Proposed::New);
+    assert_eq!(table.approvals.propose(&other, &entry, None).await.unwrap(), Proposed::New);
     let other = Versioned { value: other, version: 1 };
     let claim = async |at: Timestamp| {
         table.approvals.transition(&other, executing("run2", at), &next(&other, "claimed", at), at).await
@@ -275,7 +276,7 @@ async fn an_object_has_one_execution_at_a_time_and_is_free_again_afterwards() {
     table.approvals.transition(&claimed, executed(NOW.plus(62)), &end, NOW.plus(62)).await.unwrap();
     let (third, entry) = proposed(2);
     let occupied = Proposed::Occupied(other.value.id().clone());
-    assert_eq!(table.approvals.propose(&third, &entry).await.unwrap(), occupied);
+    assert_eq!(table.approvals.propose(&third, &entry, None).await.unwrap(), occupied);
 }
 
 #[tokio::test]
@@ -295,7 +296,7 @@ async fn a_settled_proposal_leaves_the_open_list_and_heads_the_decided_one() {
     assert_eq!(table.approvals.proposals().await.unwrap().len(), 1);
     assert_eq!(table.approvals.trail(before.value.id()).await.unwrap().len(), 3);
     let (second, entry) = proposed(1);
-    assert_eq!(table.approvals.propose(&second, &entry).await.unwrap(), Proposed::New);
+    assert_eq!(table.approvals.propose(&second, &entry, None).await.unwrap(), Proposed::New);
 }
 
 #[tokio::test]
@@ -316,13 +317,13 @@ async fn a_reissue_voids_the_old_and_opens_the_new_at_once() {
     let before = open(&table).await;
     let (row, entry) = proposed(1);
     let stage = Stage::Stale { moved: "refunded".into(), at: NOW };
-    let reissue = Reissue { row: &row, entry: &entry };
+    let reissue = Reissue { row: &row, entry: &entry, most: None };
     table.approvals.reissue(&before, stage, &next(&before, "stale", NOW), &reissue, NOW).await.unwrap();
     let open = table.approvals.open_proposals().await.unwrap();
     assert_eq!(open.iter().map(|row| row.dossier.generation).collect::<Vec<_>>(), [1]);
     let (third, entry) = proposed(2);
     let occupied = Proposed::Occupied(row.id().clone());
-    assert_eq!(table.approvals.propose(&third, &entry).await.unwrap(), occupied, "the slot went along");
+    assert_eq!(table.approvals.propose(&third, &entry, None).await.unwrap(), occupied, "the slot went along");
 }
 
 #[tokio::test]
@@ -344,6 +345,8 @@ fn member(id: &str, user: &str) -> Person {
         groups: vec!["finance".into()],
         kind: PersonKind::Member,
         active: true,
+        emails: Vec::new(),
+        limits: [].into(),
     }
 }
 

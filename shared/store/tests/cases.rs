@@ -231,6 +231,7 @@ async fn a_request_is_put_once_and_never_changed() {
         case: key("in_1"),
         operation: operation.into(),
         object: ObjectId::parse("ch_1").unwrap(),
+        parameters: [].into(),
         origin: domain::event::Origin::default(),
         source: None,
         at: NOW,

@@ -1,35 +1,56 @@
-//! Asking for a refund by hand: the form, and what it posts.
+//! Asking for an operation by hand: the form, and what it posts.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use domain::{ChargeId, PersonId, RequestId, approval::RefundReason, encoding};
+use domain::{
+    ObjectId, PersonId, ProposalId, RequestId,
+    approval::{OperationKind, Person, Wish},
+    encoding,
+};
 use http::StatusCode;
 use runtime::failure;
 
 use super::{answer::Answer, request::Request, sessions};
 use crate::{
     keys, notify,
-    pages::{self, Asked},
-    propose::{self, Ask, NotProposed, Wish},
+    pages::{self, Asked, RequestForm},
+    propose::{self, Ask, Asker, NotProposed},
     turn::Turn,
 };
 
-/// `GET /requests/new`: the form.
+/// `GET /requests/new`: the form of one operation, a refund unless the query says otherwise.
 pub(super) async fn form(turn: Turn<'_>, request: &Request) -> Result<Answer> {
     let Some(me) = sessions::signed_in(turn, request).await? else {
         return Ok(sessions::ask("/requests/new"));
     };
     let nonce = keys::random_token()?;
     let csrf = me.csrf(turn, "request", &[&nonce]);
-    let charge = request.query.get("charge").cloned().unwrap_or_default();
-    let asked = Asked { charge, ..Asked::default() };
-    Ok(Answer::ok(pages::request_form(&me.shown(turn), &asked, &nonce, &csrf, None)))
+    let query = |name: &str| request.query.get(name).cloned().unwrap_or_default();
+    let kind = OperationKind::parse(&query("operation")).unwrap_or(OperationKind::Refund);
+    let asked = Asked { kind, object: query("object"), parameters: BTreeMap::new(), why: String::new() };
+    let kinds = offered(turn, &me.person);
+    let shown = me.shown(turn);
+    let form =
+        RequestForm { me: &shown, kinds: &kinds, asked: &asked, nonce: &nonce, csrf: &csrf, told: None };
+    Ok(Answer::ok(pages::request_form(&form)))
+}
+
+/// What the policy lets somebody ask for, before they say how much.
+fn offered(turn: Turn<'_>, person: &Person) -> Vec<OperationKind> {
+    let live = turn.app.stripe.mode().is_live();
+    let all = OperationKind::ALL.iter().copied();
+    all.filter(|kind| turn.app.bundle.approval(kind.as_str()).is_some())
+        .filter(|kind| turn.app.bundle.may_ask(person, *kind, live, None).permitted)
+        .collect()
 }
 
 /// `POST /requests`: proposes, by the same way as the agent's requests. The form's nonce makes the
 /// request's id, so that the same form sent twice is one request.
 pub(super) async fn ask(turn: Turn<'_>, request: &Request) -> Result<Answer> {
-    let fields = ["charge", "amount", "reason", "note", "nonce", "csrf"];
-    let [charge, amount, reason, note, nonce, csrf] = match request.form(&turn.app.origin, fields) {
+    let fields = ["operation", "object", "why", "nonce", "csrf"];
+    let form = request.form_with(&turn.app.origin, fields);
+    let ([operation, object, why, nonce, csrf], mut parameters) = match form {
         Ok(form) => form,
         Err(refused) => {
             turn.metrics.count("forms_refused", 1);
@@ -44,30 +65,34 @@ pub(super) async fn ask(turn: Turn<'_>, request: &Request) -> Result<Answer> {
         turn.metrics.count("forms_refused", 1);
         return Ok(Answer::page(StatusCode::FORBIDDEN, pages::stale_form("/requests/new")));
     }
-    let asked = Asked { charge, amount, reason, note: pages::harmless(&note, LONGEST_NOTE) };
-    let again = |why: &NotProposed, status| {
-        let other = match why {
-            NotProposed::Occupied(id) => Some(format!("/a/{id}")),
-            _ => None,
-        };
-        let told = pages::Told { why: format!("{why}."), other };
-        Answer::page(status, pages::request_form(&me.shown(turn), &asked, &nonce, &csrf, Some(&told)))
-    };
-    let Ok(charge) = ChargeId::parse(asked.charge.trim()) else {
-        return Ok(again(&NotProposed::NoCharge, StatusCode::UNPROCESSABLE_ENTITY));
-    };
-    let Some(reason) = RefundReason::parse(&asked.reason) else {
+    let Some(kind) = OperationKind::parse(&operation) else {
         return Ok(Answer::page(StatusCode::BAD_REQUEST, pages::stale_form("/requests/new")));
     };
+    let supersedes = parameters.remove("supersedes").and_then(|id| ProposalId::parse(id).ok());
+    parameters.retain(|_, value| !value.trim().is_empty());
+    let asked = Asked { kind, object, parameters, why: pages::harmless(&why, LONGEST_NOTE) };
+    let again = |why: &NotProposed| {
+        turn.metrics.count_by("requests_refused", why.word(), 1);
+        let other = match why {
+            NotProposed::Occupied(id) => Some(id.clone()),
+            _ => None,
+        };
+        let told = pages::Told { why: why.to_string(), other };
+        let (kinds, shown) = (offered(turn, &me.person), me.shown(turn));
+        let (nonce, csrf) = (&nonce, &csrf);
+        let form = RequestForm { me: &shown, kinds: &kinds, asked: &asked, nonce, csrf, told: Some(&told) };
+        Ok(Answer::page(status(why), pages::request_form(&form)))
+    };
+    let Ok(object) = ObjectId::parse(asked.object.trim()) else { return again(&NotProposed::NoObject) };
     let ask = Ask {
         request: request_id(&me.person.id, &nonce)?,
-        requester: me.person.id.clone(),
+        asker: Asker::Person(Box::new(me.person.clone())),
         account: None,
-        charge,
+        wish: Wish { kind, object, parameters: typed(kind, &asked.parameters) },
         source: None,
         case: None,
-        wish: Wish::Typed { amount: asked.amount.clone(), reason },
-        note: asked.note.clone(),
+        note: asked.why.clone(),
+        supersedes,
     };
     match propose::propose(turn, &ask).await? {
         Ok(id) => {
@@ -79,17 +104,31 @@ pub(super) async fn ask(turn: Turn<'_>, request: &Request) -> Result<Answer> {
             }
             Ok(Answer::see_other(format!("/a/{id}")))
         }
-        Err(why) => {
-            turn.metrics.count_by("requests_refused", why.word(), 1);
-            let occupied = matches!(why, NotProposed::Occupied(_));
-            let status = if occupied { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
-            Ok(again(&why, status))
-        }
+        Err(why) => again(&why),
     }
 }
 
 /// In characters.
 const LONGEST_NOTE: usize = 500;
+
+/// What a person typed. A refund without parameters is what the charge's metadata asks for, and a
+/// person who fills in nothing does not mean that.
+fn typed(kind: OperationKind, parameters: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut parameters = parameters.clone();
+    if kind == OperationKind::Refund {
+        parameters.entry("amount".to_owned()).or_default();
+    }
+    parameters
+}
+
+const fn status(why: &NotProposed) -> StatusCode {
+    match why {
+        NotProposed::Occupied(_) => StatusCode::CONFLICT,
+        NotProposed::MayNotAsk => StatusCode::FORBIDDEN,
+        NotProposed::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
 
 fn request_id(person: &PersonId, nonce: &str) -> Result<RequestId> {
     let digest = encoding::digest("approval/request-form/v1", |to| {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod asking;
+mod ending;
 mod proposals;
 mod request;
 mod sessions;
@@ -38,7 +39,9 @@ async fn route(turn: Turn<'_>, request: &Request) -> anyhow::Result<Answer> {
     match path.as_slice() {
         [""] if get => proposals::inbox(turn, request).await,
         ["a", id] if get => proposals::review(turn, request, id).await,
-        ["a", id] if post => proposals::decide(turn, request, id).await,
+        ["a", id] if post => Box::pin(proposals::decide(turn, request, id)).await,
+        ["a", id, "withdraw"] if post => ending::withdraw(turn, request, id).await,
+        ["a", id, "looked"] if post => ending::looked(turn, request, id).await,
         ["requests", "new"] if get => asking::form(turn, request).await,
         ["requests"] if post => asking::ask(turn, request).await,
         ["sign-in"] if get => sessions::start(turn, request).await,
@@ -46,6 +49,7 @@ async fn route(turn: Turn<'_>, request: &Request) -> anyhow::Result<Answer> {
         ["sign-out"] if post => sessions::end(turn, request).await,
         ["" | "sign-in" | "requests" | "sign-out"]
         | ["a", _]
+        | ["a", _, "withdraw" | "looked"]
         | ["requests", "new"]
         | ["sign-in", "callback"] => {
             Ok(Answer::page(StatusCode::METHOD_NOT_ALLOWED, pages::refused("That cannot be done here.")))

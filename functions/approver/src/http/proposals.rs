@@ -3,8 +3,8 @@
 use anyhow::Result;
 use domain::{
     Digest, PersonId, ProposalId,
-    approval::{Decision, Link, LinkRefused, Person},
-    snapshot::{Customer, Read},
+    approval::{Attempt, Decision, EmailAddress, Link, LinkRefused, Person, Stage},
+    snapshot::Customer,
 };
 use http::StatusCode;
 use runtime::failure;
@@ -12,19 +12,24 @@ use store::{ProposalFile, ProposalRow};
 
 use super::{
     answer::Answer,
-    request::Request,
+    request::{Refused, Request},
     sessions::{self, SignedIn},
 };
 use crate::{
     ballot::{self, Ballot, NoVote},
-    execute::{self, Progress},
-    facts, notify,
+    eligible,
+    execute::Progress,
+    notify,
     pages::{self, Reread, Review},
+    propose, read,
     turn::Turn,
 };
 
 /// How many decided proposals the inbox shows.
 const DECIDED: usize = 20;
+
+/// How long somebody has to have the page before an approval counts, in seconds.
+const READING: i64 = 2;
 
 /// `GET /`: what waits for me, what waits for others, what was decided.
 pub(super) async fn inbox(turn: Turn<'_>, request: &Request) -> Result<Answer> {
@@ -41,7 +46,7 @@ pub(super) async fn inbox(turn: Turn<'_>, request: &Request) -> Result<Answer> {
 }
 
 async fn waits_for(turn: Turn<'_>, me: &Person, row: &ProposalRow) -> Result<bool> {
-    if !row.proposal.is_open(turn.now()) || !notify::may_sign(turn, me, row) {
+    if !row.proposal.is_open(turn.now()) || !eligible::by_row(turn.app, me, row) {
         return Ok(false);
     }
     let file = turn.app.approvals.proposal(row.id()).await?;
@@ -58,7 +63,7 @@ pub(super) async fn review(turn: Turn<'_>, request: &Request, id: &str) -> Resul
         return Ok(sessions::ask(&format!("/a/{id}")));
     };
     let Some(file) = turn.app.approvals.proposal(&id).await? else { return Ok(Answer::not_found()) };
-    show(turn, &me, &file).await
+    Box::pin(show(turn, &me, &file, None)).await
 }
 
 /// A link locates, and authorises nothing: whoever follows it still signs in, as the one it is for.
@@ -67,6 +72,12 @@ async fn by_link(turn: Turn<'_>, request: &Request, id: &ProposalId, token: &str
         turn.metrics.count("links_refused", 1);
         return Ok(Answer::not_found());
     };
+    // Asked after the MAC, so that a stranger costs no read.
+    let key = token.split('.').nth(1).unwrap_or_default();
+    if turn.app.approvals.revoked_link_keys().await?.contains(key) {
+        turn.metrics.count("links_revoked", 1);
+        return Ok(Answer::not_found());
+    }
     let here = format!("/a/{id}");
     match sessions::signed_in(turn, request).await? {
         None => Ok(sessions::ask(&here)),
@@ -91,7 +102,12 @@ fn open_link(turn: Turn<'_>, id: &ProposalId, token: &str) -> Result<Link, LinkR
 
 /// `POST /a/{id}`: one decision.
 pub(super) async fn decide(turn: Turn<'_>, request: &Request, id: &str) -> Result<Answer> {
-    let [decision, digest, csrf] = match request.form(&turn.app.origin, ["decision", "digest", "csrf"]) {
+    let form = request.form_with(&turn.app.origin, ["decision", "digest", "csrf"]);
+    let form = form.and_then(|(values, mut more)| {
+        let typed = more.remove("amount").unwrap_or_default();
+        if more.is_empty() { Ok((values, typed)) } else { Err(Refused::Unreadable) }
+    });
+    let ([decision, digest, csrf], typed) = match form {
         Ok(form) => form,
         Err(refused) => {
             turn.metrics.count("forms_refused", 1);
@@ -104,10 +120,10 @@ pub(super) async fn decide(turn: Turn<'_>, request: &Request, id: &str) -> Resul
         turn.metrics.count("forms_refused", 1);
         return Ok(Answer::page(StatusCode::FORBIDDEN, pages::sign_in(&here)));
     };
-    if !me.verify(turn, "decide", &[id.as_str(), &digest], &csrf) {
+    let Some(shown_at) = me.shown_at(turn, "decide", &[id.as_str(), &digest], &csrf) else {
         turn.metrics.count("forms_refused", 1);
         return Ok(Answer::page(StatusCode::FORBIDDEN, pages::stale_form(&here)));
-    }
+    };
     let decision = match decision.as_str() {
         "approve" => Decision::Approve,
         "deny" => Decision::Deny,
@@ -116,7 +132,15 @@ pub(super) async fn decide(turn: Turn<'_>, request: &Request, id: &str) -> Resul
     let Ok(digest) = Digest::parse(&digest) else {
         return Ok(Answer::page(StatusCode::BAD_REQUEST, pages::stale_form(&here)));
     };
-    let ballot = Ballot { person: &me.person, identity: &me.session.identity, digest, decision };
+    // Nobody has read a page in so short a time. A denial makes nothing happen, so it may be quick.
+    if decision == Decision::Approve && turn.now().since(shown_at) < READING {
+        turn.metrics.count("votes_too_fast", 1);
+        let Some(file) = turn.app.approvals.proposal(&id).await? else { return Ok(Answer::not_found()) };
+        let notice = "It was not counted, because it came too fast. Read it, then decide.";
+        return Box::pin(show(turn, &me, &file, Some(notice))).await;
+    }
+    let ballot =
+        Ballot { person: &me.person, identity: &me.session.identity, digest, decision, typed: &typed };
     match ballot::cast(turn, &id, &ballot).await? {
         Ok(progress) => result(turn, &me, &id, decision, &progress).await,
         Err(NoVote::Unknown) => Ok(Answer::not_found()),
@@ -141,6 +165,8 @@ const fn status(refused: &NoVote) -> StatusCode {
         }
         NoVote::Expired => StatusCode::GONE,
         NoVote::Frozen => StatusCode::LOCKED,
+        NoVote::OtherAmount => StatusCode::UNPROCESSABLE_ENTITY,
+        NoVote::Unreadable => StatusCode::SERVICE_UNAVAILABLE,
         NoVote::Ineligible(_) => StatusCode::FORBIDDEN,
     }
 }
@@ -158,48 +184,58 @@ async fn result(
 }
 
 /// The review page, with everything read again.
-async fn show(turn: Turn<'_>, me: &SignedIn, file: &ProposalFile) -> Result<Answer> {
+async fn show(
+    turn: Turn<'_>,
+    me: &SignedIn,
+    file: &ProposalFile,
+    notice: Option<&'static str>,
+) -> Result<Answer> {
     let proposal = file.proposal();
-    let now = match execute::reread(turn, &proposal.action).await {
-        Ok(Some(charge)) => Reread::Found(Box::new(charge)),
+    let row = &file.row.value;
+    let now = match read::again(turn, &proposal.action).await {
+        Ok(Some(facts)) => Reread::Found(Box::new(facts)),
         Ok(None) => Reread::Gone,
         Err(error) => {
             tracing::warn!(failure = failure::chain(error.as_ref()), "a review page could not read Stripe");
             Reread::Unreadable
         }
     };
-    let charge = now.charge();
-    let customer = match charge.and_then(|charge| charge.customer.as_ref()) {
-        Some(id) => turn
-            .stripe_of(&proposal.action.account)
-            .customer(id)
-            .await
-            .ok()
-            .and_then(|answer| found(answer.value)),
+    let facts = now.facts();
+    let customer: Option<Customer> = match facts {
+        Some(facts) => read::customer_of(turn, &proposal.action.account, facts).await.ok().flatten(),
         None => None,
     };
+    let address = customer.as_ref().and_then(|customer| customer.email.clone());
+    let address = address.and_then(|email| EmailAddress::parse(email).ok());
     let (frozen, people) = tokio::try_join!(turn.app.approvals.frozen(), turn.app.approvals.people())?;
     let ballot = Ballot {
         person: &me.person,
         identity: &me.session.identity,
         digest: proposal.digest,
         decision: Decision::Approve,
+        typed: "",
     };
-    let refused = ballot::open_to(turn, file, &ballot).await?.err();
+    let refused = ballot::open_to(turn, file, &ballot, address.as_ref()).await?.err();
     // A denial makes nothing happen, so it is offered while everything is stopped, or unreadable.
     let may_deny = matches!(refused, None | Some(NoVote::Frozen));
-    let may_approve = refused.is_none() && charge.is_some();
+    let may_approve = refused.is_none() && facts.is_some();
     let digest = proposal.digest.to_string();
     let id = proposal.action.proposal.as_str();
-    let moved = charge.map(|now| facts::moved(&file.row.value.dossier.facts, now));
+    let moved = facts.map(|now| row.dossier.facts.moved(now));
     let name =
         |id: &PersonId| people.iter().find(|person| person.id == *id).map(|person| person.name.clone());
     let verdict = turn.app.bundle.may_sign(&me.person, &proposal.action);
+    let shown = me.shown(turn);
+    let may_withdraw = proposal.stage == Stage::Pending && propose::may_withdraw(turn, &me.person, file);
+    let may_look = matches!(&proposal.stage, Stage::Executing(Attempt { unknown: Some(_), lease, .. })
+        if *lease <= turn.now())
+        && verdict.permitted
+        && me.person.id != proposal.action.requester;
     let review = Review {
-        me: &me.shown(turn),
+        me: &shown,
         file,
         now_read: &now,
-        customer: customer.as_ref(),
+        customer: customer.as_ref().filter(|customer| !customer.deleted),
         moved: moved.unwrap_or_default(),
         rules: &verdict.rules,
         requester: name(&proposal.action.requester).unwrap_or_else(|| "the agent".to_owned()),
@@ -210,24 +246,19 @@ async fn show(turn: Turn<'_>, me: &SignedIn, file: &ProposalFile) -> Result<Answ
             .collect(),
         may_sign: people
             .iter()
-            .filter(|person| {
-                notify::may_sign(turn, person, &file.row.value) && !notify::has_voted(file, person)
-            })
+            .filter(|person| eligible::by_row(turn.app, person, row) && !notify::has_voted(file, person))
             .map(|person| person.name.clone())
             .collect(),
         refused: refused.map(|refused| refused.to_string()),
         may_approve,
         may_deny,
+        typed: ballot::typed_amount(turn, file),
+        withdraw: may_withdraw.then(|| me.csrf(turn, "withdraw", &[id])),
+        looked: may_look.then(|| me.csrf(turn, "looked", &[id])),
+        notice,
         frozen: frozen.is_some(),
-        csrf: me.csrf(turn, "decide", &[id, &digest]),
+        csrf: me.timed_csrf(turn, "decide", &[id, &digest]),
         now: turn.now(),
     };
     Ok(Answer::ok(pages::review(&review)))
-}
-
-fn found(read: Read<Customer>) -> Option<Customer> {
-    match read {
-        Read::Found(customer) if !customer.deleted => Some(customer),
-        Read::Found(_) | Read::Gone => None,
-    }
 }

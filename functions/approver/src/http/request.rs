@@ -80,6 +80,16 @@ impl Request {
         origin: &str,
         fields: [&str; N],
     ) -> Result<[String; N], Refused> {
+        let (values, more) = self.form_with(origin, fields)?;
+        if more.is_empty() { Ok(values) } else { Err(Refused::Unreadable) }
+    }
+
+    /// The fields of a form that this very site sent: `fields`, and whatever else there is.
+    pub(super) fn form_with<const N: usize>(
+        &self,
+        origin: &str,
+        fields: [&str; N],
+    ) -> Result<([String; N], BTreeMap<String, String>), Refused> {
         let kind = self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -102,7 +112,7 @@ impl Request {
         for (value, name) in values.iter_mut().zip(fields) {
             *value = form.remove(name).ok_or(Refused::Unreadable)?;
         }
-        if form.is_empty() { Ok(values) } else { Err(Refused::Unreadable) }
+        Ok((values, form))
     }
 
     /// A cookie; `None` if it is absent, or there twice, since then somebody planted one.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Digest, approval::Person};
+use domain::{Digest, Timestamp, approval::Person};
 use http::StatusCode;
 use runtime::failure;
 use store::{Session, StoreError};
@@ -46,6 +46,27 @@ impl SignedIn {
         let token = self.token.to_string();
         let fields: Vec<&str> = [token.as_str()].into_iter().chain(bound_to.iter().copied()).collect();
         turn.app.sessions.verify(&format!("approval/csrf/{form}/v1"), &fields, csrf)
+    }
+
+    /// The anti-forgery token of a form that somebody has to read first: it tells when it was shown.
+    pub(super) fn timed_csrf(&self, turn: Turn<'_>, form: &str, bound_to: &[&str]) -> String {
+        let shown = turn.now().seconds().to_string();
+        let fields: Vec<&str> = bound_to.iter().copied().chain([shown.as_str()]).collect();
+        format!("{shown}.{}", self.csrf(turn, form, &fields))
+    }
+
+    /// When the page of a form was shown to this session; `None` if it was not.
+    pub(super) fn shown_at(
+        &self,
+        turn: Turn<'_>,
+        form: &str,
+        bound_to: &[&str],
+        csrf: &str,
+    ) -> Option<Timestamp> {
+        let (shown, tag) = csrf.split_once('.')?;
+        let fields: Vec<&str> = bound_to.iter().copied().chain([shown]).collect();
+        let genuine = self.verify(turn, form, &fields, tag);
+        shown.parse().ok().filter(|_| genuine).map(Timestamp::from_seconds)
     }
 
     /// What every page shows of them.

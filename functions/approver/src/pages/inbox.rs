@@ -29,7 +29,7 @@ pub(crate) fn inbox(
             h2 { "Decided" }
             (list(decided, now, "Nothing was decided yet."))
         }
-        p { a .button href="/requests/new" { "Ask for a refund" } }
+        p { a .button href="/requests/new" { "Ask for something" } }
     };
     page("Approvals", Some(me), &body)
 }
@@ -62,6 +62,7 @@ pub(super) fn standing(row: &ProposalRow, now: Timestamp) -> String {
         Stage::Executed { at, .. } => format!("done on {}", text::time(*at)),
         Stage::Failed { at, .. } => format!("refused by Stripe on {}", text::time(*at)),
         Stage::Denied { at, .. } => format!("denied on {}", text::time(*at)),
+        Stage::Withdrawn { at, .. } => format!("taken back on {}", text::time(*at)),
         Stage::Expired { at } => format!("ran out on {}", text::time(*at)),
         Stage::Stale { at, .. } => format!("void since {}", text::time(*at)),
         Stage::Tampered { at, .. } => format!("stopped on {}", text::time(*at)),

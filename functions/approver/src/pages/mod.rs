@@ -2,6 +2,7 @@
 //! escaped, and shown as theirs.
 
 mod asking;
+mod facts;
 mod inbox;
 mod review;
 mod small;
@@ -9,9 +10,9 @@ mod text;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-pub(crate) use asking::{Asked, Told, request_form};
+pub(crate) use asking::{Asked, RequestForm, Told, request_form};
 pub(crate) use inbox::inbox;
-pub(crate) use review::{Reread, Review, result, review, vote_refused};
+pub(crate) use review::{Reread, Review, not_taken, result, review, vote_refused};
 pub(crate) use small::{
     failed, not_found, not_registered, not_signed_in, not_yours, provider_unavailable, refused, sign_in,
     signed_out, stale_form,

@@ -1,22 +1,28 @@
 //! One proposal: everything that somebody needs to decide it, and what came of it.
 
 use domain::{
-    Timestamp,
-    approval::{Attempt, Decision, Stage},
+    Money, Timestamp,
+    approval::{Attempt, Decision, Facts, Stage},
     policy::RuleRef,
-    snapshot::{Charge, Customer},
+    snapshot::Customer,
 };
 use maud::{Markup, html};
 use store::ProposalFile;
 
-use super::{Me, harmless, inbox::standing, page, text};
-use crate::{execute::Progress, facts::yes};
+use super::{
+    Me,
+    facts::{facts, parameters},
+    harmless,
+    inbox::standing,
+    page, text,
+};
+use crate::execute::Progress;
 
-/// The charge as read just now.
+/// What it is about, as read just now.
 #[derive(Debug)]
 pub(crate) enum Reread {
     /// Stripe has it.
-    Found(Box<Charge>),
+    Found(Box<Facts>),
     /// Stripe has it no more.
     Gone,
     /// Stripe could not be asked.
@@ -24,9 +30,9 @@ pub(crate) enum Reread {
 }
 
 impl Reread {
-    pub(crate) const fn charge(&self) -> Option<&Charge> {
+    pub(crate) const fn facts(&self) -> Option<&Facts> {
         match self {
-            Self::Found(charge) => Some(charge),
+            Self::Found(facts) => Some(facts),
             Self::Gone | Self::Unreadable => None,
         }
     }
@@ -50,6 +56,13 @@ pub(crate) struct Review<'a> {
     pub(crate) refused: Option<String>,
     pub(crate) may_approve: bool,
     pub(crate) may_deny: bool,
+    /// The amount that whoever approves types.
+    pub(crate) typed: Option<Money>,
+    /// The anti-forgery tokens of taking it back, and of saying what was seen in Stripe.
+    pub(crate) withdraw: Option<String>,
+    pub(crate) looked: Option<String>,
+    /// What just happened.
+    pub(crate) notice: Option<&'static str>,
     pub(crate) frozen: bool,
     pub(crate) csrf: String,
     pub(crate) now: Timestamp,
@@ -79,9 +92,11 @@ pub(crate) fn review(shown: &Review<'_>) -> Markup {
             p .untrusted { (harmless(&row.dossier.why, 500)) }
             @if let Some(case) = &row.dossier.case { p .soft { "Case " code { (case) } } }
         }
-        (charge(shown))
+        (parameters(&action.operation))
+        (read(shown))
         (signatures(shown))
         @if open { (choice(shown)) }
+        @if let Some(csrf) = &shown.looked { (looked(action.proposal.as_str(), csrf)) }
         @if let Some(what) = outcome(&row.proposal.stage) { section { h2 { "What came of it" } p { (what) } } }
     };
     page(if open { "Decide" } else { "Proposal" }, Some(shown.me), &body)
@@ -91,6 +106,7 @@ fn notices(shown: &Review<'_>) -> Markup {
     let dossier = &shown.file.row.value.dossier;
     let pending = shown.file.proposal().stage == Stage::Pending;
     html! {
+        @if let Some(notice) = shown.notice { section .warn role="alert" { (notice) } }
         @if shown.frozen { section .warn { "Everything is stopped: approvals do not count, and nothing is done." } }
         @if let Some((old, moved)) = &dossier.replaces {
             section .warn {
@@ -103,7 +119,7 @@ fn notices(shown: &Review<'_>) -> Markup {
                 "Stripe cannot be read just now, so it cannot be approved. Try again in a minute."
             },
             Reread::Gone if pending => section .warn {
-                "Stripe does not know the charge any more, so nothing can be refunded."
+                "Stripe does not know the object any more, so nothing can be done."
             },
             _ => {},
         }
@@ -117,38 +133,42 @@ fn notices(shown: &Review<'_>) -> Markup {
 }
 
 fn customer(shown: &Review<'_>) -> Markup {
-    let id = shown.now_read.charge().unwrap_or(&shown.file.row.value.dossier.facts).customer.as_ref();
+    let row = &shown.file.row.value;
+    let id = row.dossier.customer.as_ref().map(|customer| &customer.id);
+    let id = shown.now_read.facts().unwrap_or(&row.dossier.facts).customer().or(id);
     let name = shown.customer.and_then(|customer| customer.name.as_deref());
     html! {
         @if let Some(name) = name { (harmless(name, 120)) " " }
         @match id {
             Some(id) => { code { (id) } },
-            None => { "none on the charge" },
+            None => { "none" },
         }
     }
 }
 
-fn charge(shown: &Review<'_>) -> Markup {
-    let action = &shown.file.proposal().action;
-    let (charge, when) = match shown.now_read.charge() {
-        Some(charge) => (charge, "as Stripe says now"),
-        None => (&shown.file.row.value.dossier.facts, "as it was when this was proposed"),
+fn read(shown: &Review<'_>) -> Markup {
+    let (read, when) = match shown.now_read.facts() {
+        Some(read) => (read, "As Stripe says now"),
+        None => (&shown.file.row.value.dossier.facts, "As it was when this was proposed"),
     };
-    let test = if action.livemode { "" } else { "test/" };
+    html! { section { h2 { (when) } (facts(read, shown.file.proposal().action.livemode)) } }
+}
+
+/// What somebody saw in Stripe of an outcome that no machine can tell.
+fn looked(id: &str, csrf: &str) -> Markup {
     html! {
         section {
-            h2 { "The charge, " (when) }
-            dl {
-                dt { "Charge" } dd { code { (charge.id) } }
-                dt { "Charged" } dd { (charge.amount) " on " (text::time(charge.created)) }
-                dt { "Went back already" } dd { (charge.amount_refunded) }
-                dt { "Can still go back" } dd { (charge.refundable()) }
-                dt { "State" } dd { (charge.status) }
-                dt { "Disputed" } dd { (yes(charge.disputed)) }
+            h2 { "Say what you saw in Stripe" }
+            p .soft {
+                "Look for it in the Stripe Dashboard. Stripe is asked once more before what you say counts,                  and nothing is ever sent again by this."
             }
-            p {
-                a href={ "https://dashboard.stripe.com/" (test) "payments/" (charge.id) }
-                    rel="noreferrer noopener" { "Open it in the Stripe Dashboard" }
+            form method="post" action={ "/a/" (id) "/looked" } {
+                input type="hidden" name="csrf" value=(csrf);
+                label { "What you saw, with its id" input name="saw" required maxlength="300" autocomplete="off"; }
+                div .choice {
+                    button name="outcome" value="done" { "It was done" }
+                    button .stop name="outcome" value="not_done" { "It was not done" }
+                }
             }
         }
     }
@@ -188,6 +208,12 @@ fn choice(shown: &Review<'_>) -> Markup {
                 form .choice method="post" action={ "/a/" (action.proposal) } {
                     input type="hidden" name="digest" value=(row.proposal.digest);
                     input type="hidden" name="csrf" value=(shown.csrf);
+                    @if let (true, Some(amount)) = (shown.may_approve, shown.typed) {
+                        label {
+                            "To approve, type the amount (" (amount) ") without the currency"
+                            input name="amount" inputmode="decimal" maxlength="20" autocomplete="off";
+                        }
+                    }
                     @if shown.may_approve {
                         button .go name="decision" value="approve" {
                             "Approve"
@@ -195,6 +221,12 @@ fn choice(shown: &Review<'_>) -> Markup {
                         }
                     }
                     @if shown.may_deny { button .stop name="decision" value="deny" { "Deny" } }
+                }
+            }
+            @if let Some(csrf) = &shown.withdraw {
+                form method="post" action={ "/a/" (action.proposal) "/withdraw" } {
+                    input type="hidden" name="csrf" value=(csrf);
+                    button { "Take it back" }
                 }
             }
         }
@@ -214,6 +246,7 @@ fn outcome(stage: &Stage) -> Option<String> {
         Stage::Executed { effect, .. } => format!("Stripe did it: {effect}."),
         Stage::Failed { code, .. } => format!("Stripe refused it ({code}). Nothing was done."),
         Stage::Denied { .. } => "It was denied. Nothing was sent to Stripe.".to_owned(),
+        Stage::Withdrawn { .. } => "It was taken back. Nothing was sent to Stripe.".to_owned(),
         Stage::Expired { .. } => "Nobody decided in time. Nothing was sent to Stripe.".to_owned(),
         Stage::Stale { moved, .. } => format!("Nothing was sent to Stripe, because {moved}."),
         Stage::Tampered { what, .. } => {
@@ -241,6 +274,10 @@ pub(crate) fn result(me: &Me, file: &ProposalFile, decision: Decision, progress:
             @match progress {
                 Progress::Waiting { got, need } => p { (got) " of " (need) " have signed. The others were told." },
                 Progress::Frozen => p { "Everything is stopped, so it waits until the freeze is lifted." },
+                Progress::OverBudget => p {
+                    "What may be done today is used up. It is done when there is room again, if its time has not \
+                     run out by then."
+                },
                 Progress::RanOut => p { "The time ran out meanwhile. Nothing was sent to Stripe." },
                 Progress::Busy => p { "It is being done. Open it again in a moment." },
                 Progress::Replaced(next) => {
@@ -253,6 +290,17 @@ pub(crate) fn result(me: &Me, file: &ProposalFile, decision: Decision, progress:
         }
     };
     page(title, Some(me), &body)
+}
+
+/// Something that was not taken.
+pub(crate) fn not_taken(me: &Me, why: &str, here: &str) -> Markup {
+    let body = html! {
+        section {
+            p { (text::sentence(why)) }
+            p { a href=(here) { "Open it" } " · " a href="/" { "Inbox" } }
+        }
+    };
+    page("Nothing was changed", Some(me), &body)
 }
 
 /// A vote that does not count.

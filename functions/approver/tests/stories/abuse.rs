@@ -20,10 +20,11 @@ async fn nobody_approves_what_they_asked_for() {
     let form = finance.get("/requests/new").await;
     let (nonce, csrf) = (form.field("nonce"), form.field("csrf"));
     let fields = [
-        ("charge", charge.as_str()),
+        ("operation", "refund.create"),
+        ("object", charge.as_str()),
         ("amount", "19.99"),
         ("reason", "duplicate"),
-        ("note", ""),
+        ("why", ""),
         ("nonce", &nonce),
         ("csrf", &csrf),
     ];
@@ -44,7 +45,11 @@ async fn nobody_approves_what_they_asked_for() {
 #[tokio::test]
 async fn who_no_rule_lets_sign_cannot() {
     let world = World::new().await;
-    let (id, _) = world.proposed(1999).await;
+    let charge = world.charge(1999);
+    world.ask_in_stripe(&charge, "duplicate");
+    let request = world.request(&charge).await;
+    deliver(&world.app, &request).await;
+    let id = ProposalId::of(&request, 0);
     let page = world.browser(SUPPORT).await.get(&format!("/a/{id}")).await;
     assert!(page.body.contains("No rule of the policy"), "{}", page.body);
     assert!(!page.body.contains("name=\"decision\""));
@@ -67,7 +72,7 @@ async fn a_form_that_is_forged_late_or_of_another_page_counts_for_nothing() {
         (&[("decision", "approve"), ("digest", &zero), ("csrf", &csrf)], 403),
         (&[("decision", "approve"), ("digest", &other_digest), ("csrf", &other_csrf)], 403),
         (&[("decision", "maybe"), ("digest", &digest), ("csrf", &csrf)], 400),
-        (&[("decision", "approve"), ("digest", &digest), ("csrf", &csrf), ("amount", "1")], 400),
+        (&[("decision", "approve"), ("digest", &digest), ("csrf", &csrf), ("extra", "1")], 400),
         (&[("decision", "deny"), ("decision", "approve"), ("digest", &digest), ("csrf", &csrf)], 400),
     ];
     for (fields, status) in cases {
@@ -105,7 +110,7 @@ async fn a_digest_that_is_not_the_stored_one_is_a_conflict() {
     // The proposal was edited after the page was shown: action and digest, consistently.
     let file = world.file(&id).await;
     let mut row = file.row.value.clone();
-    row.proposal.action.need = 2;
+    row.proposal.action.need = 3;
     row.proposal.digest = row.proposal.action.digest();
     overwrite(&world, &row).await;
     let fields = [("decision", "approve"), ("digest", digest.as_str()), ("csrf", csrf.as_str())];
@@ -121,7 +126,7 @@ async fn a_double_click_is_one_vote_and_one_refund() {
     let mut finance = world.browser(FINANCE_LEAD).await;
     let (digest, csrf) = finance.token(&id).await;
     let fields = [("decision", "approve"), ("digest", digest.as_str()), ("csrf", csrf.as_str())];
-    let mut second = Browser { app: &world.app, cookies: finance.cookies.clone() };
+    let mut second = Browser { app: &world.app, cookies: finance.cookies.clone(), clock: None };
     let (one, two) = tokio::join!(finance.post(&here, &fields), second.post(&here, &fields));
     let mut statuses = [one.status, two.status];
     statuses.sort_unstable();
@@ -138,10 +143,11 @@ async fn a_charge_has_one_open_proposal() {
     let form = support.get("/requests/new").await;
     let (nonce, csrf) = (form.field("nonce"), form.field("csrf"));
     let fields = [
-        ("charge", charge.as_str()),
+        ("operation", "refund.create"),
+        ("object", charge.as_str()),
         ("amount", "1.00"),
         ("reason", "duplicate"),
-        ("note", ""),
+        ("why", ""),
         ("nonce", &nonce),
         ("csrf", &csrf),
     ];
@@ -152,7 +158,7 @@ async fn a_charge_has_one_open_proposal() {
     let mut support = world.browser(SUPPORT).await;
     let form = support.get("/requests/new").await;
     let (nonce, csrf) = (form.field("nonce"), form.field("csrf"));
-    let fields = [fields[0], fields[1], fields[2], fields[3], ("nonce", &nonce), ("csrf", &csrf)];
+    let fields = [fields[0], fields[1], fields[2], fields[3], fields[4], ("nonce", &nonce), ("csrf", &csrf)];
     assert_eq!(support.post("/requests", &fields).await.status, 303, "the one that ran out makes room");
     assert!(matches!(world.stage(&id).await, Stage::Expired { .. }));
 }
@@ -176,16 +182,17 @@ async fn an_amount_that_cannot_be_is_told_so() {
         (&charge, "99999999999999999999", "like 19.99"),
         (&big, "10000.01", "policy does not let"),
         (&disputed, "1", "disputed"),
-        ("ch_nowhere", "1", "no such charge"),
-        ("../refunds", "1", "no such charge"),
+        ("ch_nowhere", "1", "no such object"),
+        ("../refunds", "1", "no such object"),
     ] {
         let form = support.get("/requests/new").await;
         let (nonce, csrf) = (form.field("nonce"), form.field("csrf"));
         let fields = [
-            ("charge", charge),
+            ("operation", "refund.create"),
+            ("object", charge),
             ("amount", amount),
             ("reason", "duplicate"),
-            ("note", ""),
+            ("why", ""),
             ("nonce", &nonce),
             ("csrf", &csrf),
         ];
@@ -365,6 +372,7 @@ async fn an_executed_proposal_cannot_be_made_to_run_again() {
     let request = world.request(&charge).await;
     deliver(&world.app, &request).await;
     let id = ProposalId::of(&request, 0);
+    world.second_signs(&id).await;
     let mut finance = world.browser(FINANCE_LEAD).await;
     let (digest, csrf) = finance.token(&id).await;
     finance.decide(&id, "approve").await;
@@ -384,18 +392,14 @@ async fn an_executed_proposal_cannot_be_made_to_run_again() {
 async fn small_parts_of_a_large_refund_need_as_many_signatures_as_the_whole() {
     let world = World::new().await;
     let charge = world.charge(100_000);
-    world.ask_in_stripe(&charge, "requested_by_customer:50000");
-    let first = world.request(&charge).await;
-    deliver(&world.app, &first).await;
-    let first = ProposalId::of(&first, 0);
+    let mut support = world.browser(SUPPORT).await;
+    let part = |amount: &'static str| [("amount", amount), ("reason", "requested_by_customer")];
+    let first = support.ask("refund.create", &charge, &part("500.00")).await.proposal();
     assert_eq!(world.file(&first).await.proposal().action.need, 1);
     world.browser(FINANCE_LEAD).await.decide(&first, "approve").await;
     assert_eq!(world.refunds(), 1);
 
-    world.ask_in_stripe(&charge, "requested_by_customer:100");
-    let second = world.request(&charge).await;
-    deliver(&world.app, &second).await;
-    let second = ProposalId::of(&second, 0);
+    let second = support.ask("refund.create", &charge, &part("1.00")).await.proposal();
     assert_eq!(world.file(&second).await.proposal().action.need, 2, "500 USD went back already");
     world.browser(FINANCE_LEAD).await.decide(&second, "approve").await;
     assert_eq!(world.refunds(), 1, "one signature is not enough");
@@ -413,6 +417,8 @@ async fn one_account_that_cannot_be_written_to_keeps_nobody_else_from_hearing() 
         groups: vec!["finance".into()],
         kind: domain::approval::PersonKind::Member,
         active: true,
+        emails: Vec::new(),
+        limits: [].into(),
     };
     world.approvals.put_person(&gone).await.unwrap();
     let (id, _) = world.proposed(1999).await;

@@ -111,10 +111,11 @@ async fn die_everywhere(trouble: Trouble) -> BTreeSet<&'static str> {
 }
 
 async fn approve(world: &World, dying: &approver::App, id: &ProposalId) {
+    world.second_signs(id).await;
     let mut finance = world.browser(FINANCE_LEAD).await;
     let (digest, csrf) = finance.token(id).await;
     let fields = [("decision", "approve"), ("digest", digest.as_str()), ("csrf", csrf.as_str())];
-    let mut doomed = Browser { app: dying, cookies: finance.cookies.clone() };
+    let mut doomed = Browser { app: dying, cookies: finance.cookies.clone(), clock: None };
     doomed.post(&format!("/a/{id}"), &fields).await;
 }
 

@@ -88,10 +88,11 @@ async fn a_person_asks_on_the_form_and_somebody_else_approves() {
     let form = support.get("/requests/new").await;
     let (nonce, csrf) = (form.field("nonce"), form.field("csrf"));
     let fields = [
-        ("charge", charge.as_str()),
+        ("operation", "refund.create"),
+        ("object", charge.as_str()),
         ("amount", "5.00"),
         ("reason", "requested_by_customer"),
-        ("note", "<script>alert(1)</script> pay\u{202E}drow"),
+        ("why", "<script>alert(1)</script> pay\u{202E}drow"),
         ("nonce", &nonce),
         ("csrf", &csrf),
     ];
@@ -139,6 +140,7 @@ async fn what_stripe_overtook_is_proposed_anew_with_what_moved() {
     let request = world.request(&charge).await;
     deliver(&world.app, &request).await;
     let id = ProposalId::of(&request, 0);
+    world.second_signs(&id).await;
     world.sandbox.stripe.refund(&charge, Some(100), "requested_by_customer").unwrap();
     let before = world.writes().len();
     let mut finance = world.browser(FINANCE_LEAD).await;
@@ -152,6 +154,7 @@ async fn what_stripe_overtook_is_proposed_anew_with_what_moved() {
     let next = ProposalId::of(&request, 1);
     let page = finance.get(&format!("/a/{next}")).await;
     assert!(page.body.contains("takes the place of"), "{}", page.body);
+    world.second_signs(&next).await;
     finance.decide(&next, "approve").await;
     assert!(matches!(world.stage(&next).await, Stage::Executed { .. }));
     assert_eq!(world.refunds(), 2, "the Dashboard's and ours");

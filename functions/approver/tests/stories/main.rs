@@ -12,6 +12,7 @@
 
 mod abuse;
 mod crashes;
+mod engine;
 mod happy;
 mod logs;
 mod pages;

@@ -19,7 +19,7 @@ use domain::{
 use runtime::Env;
 use sandbox::{
     Clock,
-    people::{self, Account},
+    people::{self, Account, FINANCE_SECOND, SUPPORT},
     world::{APPROVALS_TABLE, CASES_TABLE, Function, Options, Sandbox},
 };
 use serde_json::{Value, json};
@@ -146,6 +146,7 @@ impl World {
             case: CaseKey::new(CaseKind::Charge, object.clone()),
             operation: "refund.create".into(),
             object,
+            parameters: [].into(),
             origin: domain::event::Origin::default(),
             source: None,
             at: self.now(),
@@ -163,13 +164,20 @@ impl World {
         assert_eq!(answer["batchItemFailures"][0]["itemIdentifier"], "m-1", "it comes again");
     }
 
-    /// A proposal for a charge of so many cents, asked for by support.
+    /// A proposal for a charge of so many cents, asked for by support on the form.
     pub(crate) async fn proposed(&self, amount: i64) -> (ProposalId, String) {
         let charge = self.charge(amount);
-        self.ask_in_stripe(&charge, "requested_by_customer");
-        let request = self.request(&charge).await;
-        assert_eq!(deliver(&self.app, &request).await, json!({ "batchItemFailures": [] }));
-        (ProposalId::of(&request, 0), charge)
+        let typed = format!("{}.{:02}", amount / 100, amount % 100);
+        let more = [("amount", typed.as_str()), ("reason", "requested_by_customer")];
+        let answer = self.browser(SUPPORT).await.ask("refund.create", &charge, &more).await;
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        (answer.proposal(), charge)
+    }
+
+    /// The second signature that a refund needs which somebody asked for in Stripe.
+    pub(crate) async fn second_signs(&self, id: &ProposalId) {
+        let answer = self.browser(FINANCE_SECOND).await.decide(id, "approve").await;
+        assert!(answer.body.contains("1 of 2 have signed"), "{}", answer.body);
     }
 
     pub(crate) async fn file(&self, id: &ProposalId) -> ProposalFile {
@@ -195,7 +203,7 @@ impl World {
 
     /// A signed-in browser.
     pub(crate) async fn browser(&self, user: &str) -> Browser<'_> {
-        let mut browser = Browser::new(&self.app);
+        let mut browser = Browser { clock: Some(self.clock.clone()), ..Browser::new(&self.app) };
         let answer = browser.sign_in(user, "/").await;
         assert_eq!((answer.status, answer.header("location")), (303, "/"), "{}", answer.body);
         browser
@@ -246,6 +254,8 @@ fn registry(sandbox: &Sandbox) -> Vec<Person> {
             Account::Bot => PersonKind::Bot,
         },
         active: one.active,
+        emails: vec![one.email],
+        limits: [].into(),
     })
     .collect()
 }
@@ -278,6 +288,16 @@ impl Answer {
         self.headers.get(name).map_or("", String::as_str)
     }
 
+    /// The proposal that it leads to.
+    pub(crate) fn proposal(&self) -> ProposalId {
+        ProposalId::parse(self.header("location").strip_prefix("/a/").unwrap()).unwrap()
+    }
+
+    fn first_field(&self, name: &str) -> String {
+        let marker = format!("name=\"{name}\" value=\"");
+        self.body.split(&marker).nth(1).unwrap().split('"').next().unwrap().to_owned()
+    }
+
     /// The value of a hidden field of the page's form.
     pub(crate) fn field(&self, name: &str) -> String {
         let marker = format!("name=\"{name}\" value=\"");
@@ -290,11 +310,13 @@ impl Answer {
 pub(crate) struct Browser<'a> {
     pub(crate) app: &'a App,
     pub(crate) cookies: BTreeMap<String, String>,
+    /// Moved on while somebody reads a page, since what comes too fast does not count.
+    pub(crate) clock: Option<Clock>,
 }
 
 impl<'a> Browser<'a> {
     pub(crate) fn new(app: &'a App) -> Self {
-        Self { app, cookies: BTreeMap::new() }
+        Self { app, cookies: BTreeMap::new(), clock: None }
     }
 
     /// Sends an event as API Gateway makes it; `change` may spoil it.
@@ -377,20 +399,52 @@ impl<'a> Browser<'a> {
         self.get(&back).await
     }
 
+    /// Opens the form of an operation, fills it in and posts it.
+    pub(crate) async fn ask(&mut self, operation: &str, object: &str, more: &[(&str, &str)]) -> Answer {
+        let form = self.get(&format!("/requests/new?operation={operation}")).await;
+        let (nonce, csrf) = (form.field("nonce"), form.field("csrf"));
+        let mut fields = vec![
+            ("operation", operation),
+            ("object", object),
+            ("why", ""),
+            ("nonce", nonce.as_str()),
+            ("csrf", csrf.as_str()),
+        ];
+        fields.extend(more);
+        self.post("/requests", &fields).await
+    }
+
+    /// Reads what is shown.
+    fn read(&self) {
+        if let Some(clock) = &self.clock {
+            clock.advance(Duration::from_secs(2));
+        }
+    }
+
     /// Opens the review page and decides.
     pub(crate) async fn decide(&mut self, id: &ProposalId, decision: &str) -> Answer {
         let url = format!("/a/{id}");
         let page = self.get(&url).await;
         assert_eq!(page.status, 200, "{}", page.body);
-        let (digest, csrf) = (page.field("digest"), page.field("csrf"));
+        let (digest, csrf) = (page.field("digest"), decision_token(&page));
+        self.read();
         self.post(&url, &[("decision", decision), ("digest", &digest), ("csrf", &csrf)]).await
     }
 
     /// An anti-forgery token of this session for a proposal that somebody may sign.
     pub(crate) async fn token(&mut self, id: &ProposalId) -> (String, String) {
         let page = self.get(&format!("/a/{id}")).await;
-        (page.field("digest"), page.field("csrf"))
+        self.read();
+        (page.field("digest"), decision_token(&page))
     }
+}
+
+/// The token of the form that decides; the page has others.
+fn decision_token(page: &Answer) -> String {
+    let form =
+        page.body.split("name=\"digest\"").nth(1).unwrap_or_else(|| panic!("no form in {}", page.body));
+    let form = Answer { body: form.to_owned(), ..page.clone() };
+    form.first_field("csrf")
 }
 
 pub(crate) fn encoded(fields: &[(&str, &str)]) -> String {

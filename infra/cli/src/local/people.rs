@@ -32,6 +32,8 @@ pub(super) async fn put(registry: &Approvals, people: &People) -> Result<()> {
                 Account::Bot => PersonKind::Bot,
             },
             active: known.active,
+            emails: vec![known.email],
+            limits: [].into(),
         };
         registry.put_person(&person).await.with_context(|| format!("cannot register `{id}`"))?;
     }

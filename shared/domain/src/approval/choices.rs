@@ -1,14 +1,10 @@
 //! The closed lists of words that parameters of an operation are chosen from.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 /// Declares a closed list of texts that Stripe takes.
 macro_rules! closed_enum {
     ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal),+ $(,)? })+) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum $name {
             $($(#[$of])* $variant,)+
@@ -31,13 +27,15 @@ macro_rules! closed_enum {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.as_str().replace('_', " "))
             }
         }
     )+};
 }
+
+pub(super) use closed_enum;
 
 closed_enum! {
     /// The reasons that Stripe takes for a refund. `fraudulent` also block-lists the customer's card

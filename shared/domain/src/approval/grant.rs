@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Action, Decision, Ineligible, Receipt, ReceiptKeys};
-use crate::{Digest, PersonId, encoding};
+use crate::{Digest, PersonId, ProposalId, encoding};
 
 /// Proof that enough people signed exactly this action in time. It can only be made by
 /// [`Grant::issue`], which recounts the receipts and trusts no row.
@@ -116,24 +116,29 @@ impl Grant {
         &self.signers
     }
 
-    /// The idempotency key of one call of this grant: the same for every attempt, and another for
-    /// every other proposal, action or step (`approval/stripe-idem/v1`). No time, attempt or person
-    /// goes into it, so a retry can never look new to Stripe (I2).
+    /// The idempotency key of one call of this grant ([`idempotency_key`]).
     pub fn idempotency_key(&self, step: u8) -> String {
-        let digest = encoding::digest("approval/stripe-idem/v1", |to| {
-            to.text(self.action.proposal.as_str());
-            to.bytes(self.digest.bytes());
-            to.number(step);
-        });
-        format!("ap1_{}", digest.to_string().chars().take(48).collect::<String>())
+        idempotency_key(&self.action.proposal, self.digest, step)
     }
+}
+
+/// The idempotency key of one call for a proposal: the same for every attempt, and another for every
+/// other proposal, action or step (`approval/stripe-idem/v1`). No time, attempt or person goes into it,
+/// so a retry can never look new to Stripe (I2).
+pub fn idempotency_key(proposal: &ProposalId, digest: Digest, step: u8) -> String {
+    let digest = encoding::digest("approval/stripe-idem/v1", |to| {
+        to.text(proposal.as_str());
+        to.bytes(digest.bytes());
+        to.number(step);
+    });
+    format!("ap1_{}", digest.to_string().chars().take(48).collect::<String>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        ProposalId, Timestamp,
+        Timestamp,
         approval::{Identity, Method, ReceiptBody, ReceiptSigner, action::tests::sample},
     };
 

@@ -9,25 +9,32 @@
 mod action;
 mod choices;
 mod evidence;
+mod facts;
 mod grant;
+mod kind;
 mod link;
+mod moved;
 mod operation;
 mod private;
 mod receipt;
 mod registry;
 mod sentence;
 mod stage;
+mod wish;
 
 pub use action::Action;
 pub use choices::{AccessChange, CancelFeedback, CreditNoteReason, PauseBehavior, RefundReason};
 pub use evidence::{Evidence, MAX_ALL_TEXT, MAX_TEXT, NotEvidence, is_evidence_field};
-pub use grant::{Grant, NoGrant, Voters};
+pub use facts::{CustomerFacts, Facts, MessageFacts, OpenInvoice, SubscriptionFacts};
+pub use grant::{Grant, NoGrant, Voters, idempotency_key};
+pub use kind::{OperationKind, Target};
 pub use link::{Link, LinkKeys, LinkRefused, MAX_TOKEN_LENGTH};
 pub use operation::Operation;
 pub use private::{EmailAddress, NotAnAddress, Private};
 pub use receipt::{Decision, Method, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner};
-pub use registry::{Identity, Ineligible, Person, PersonKind};
-pub use stage::{Attempt, IllegalMove, Move, Proposal, Stage};
+pub use registry::{Around, Identity, Ineligible, Person, PersonKind};
+pub use stage::{Attempt, IllegalMove, LOOKED_NOT_DONE, Move, Proposal, Stage};
+pub use wish::{NotPossible, Wish};
 
 #[cfg(test)]
 pub(crate) use action::tests::sample as test_sample;

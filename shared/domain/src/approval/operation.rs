@@ -9,8 +9,8 @@ use super::{
     RefundReason,
 };
 use crate::{
-    CaseKey, ChargeId, CustomerId, DisputeId, InvoiceId, Money, ObjectId, PaymentMethodId, SubscriptionId,
-    Timestamp,
+    CaseKey, ChargeId, CustomerId, Digest, DisputeId, InvoiceId, Money, ObjectId, PaymentMethodId,
+    SubscriptionId, Timestamp,
 };
 
 /// What is to be done: a closed list, with the parameters that each call takes. What is not here
@@ -165,22 +165,7 @@ pub enum Operation {
 impl Operation {
     /// The name that is signed, kept and logged.
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Refund { .. } => "refund.create",
-            Self::CreditNote { .. } => "credit_note.create",
-            Self::BalanceCredit { .. } => "customer_balance.credit",
-            Self::SubmitEvidence { .. } => "dispute.submit",
-            Self::AcceptDispute { .. } => "dispute.accept",
-            Self::CancelSubscription { .. } => "subscription.cancel",
-            Self::CancelAtPeriodEnd { .. } => "subscription.cancel_at_period_end",
-            Self::PauseCollection { .. } => "subscription.pause_collection",
-            Self::ResumeCollection { .. } => "subscription.resume_collection",
-            Self::VoidInvoice { .. } => "invoice.void",
-            Self::MarkUncollectible { .. } => "invoice.mark_uncollectible",
-            Self::PayInvoice { .. } => "invoice.pay",
-            Self::SendMessage { .. } => "message.send",
-            Self::ChangeAccess { .. } => "access.change",
-        }
+        self.kind().as_str()
     }
 
     /// The object that it changes, or that a message is about: at most one open proposal for an object
@@ -311,6 +296,37 @@ impl Operation {
         }
         map
     }
+
+    /// What the trail keeps of it: everything, with the SHA-256 of what can hold a customer's data or
+    /// somebody's own words. The proposal itself has them; who holds the words can check them.
+    pub fn for_trail(&self) -> serde_json::Value {
+        const PLAIN: [&str; 13] = [
+            "case",
+            "customer",
+            "template",
+            "version",
+            "locale",
+            "change",
+            "behavior",
+            "resumes_at",
+            "payment_method",
+            "invoice_now",
+            "prorate",
+            "to_balance",
+            "email",
+        ];
+        let kept = |(name, value): (String, String)| {
+            let value = if PLAIN.contains(&name.as_str()) { value } else { Digest::of(value).to_string() };
+            (name, value)
+        };
+        serde_json::json!({
+            "operation": self.name(),
+            "object": self.object(),
+            "amount": self.amount(),
+            "reason": self.reason(),
+            "parameters": self.parameters().into_iter().map(kept).collect::<BTreeMap<_, _>>(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -403,7 +419,7 @@ pub(crate) mod tests {
     #[test]
     fn what_a_log_could_print_of_an_operation_holds_no_address_and_no_text_to_a_customer() {
         for operation in one_of_each() {
-            let printed = format!("{operation:?} {operation} {}", operation.name());
+            let printed = format!("{operation:?} {operation} {}", operation.for_trail());
             assert!(!printed.contains("canary"), "{printed}");
         }
     }

@@ -49,6 +49,13 @@ pub enum Stage {
         /// When.
         at: Timestamp,
     },
+    /// It was taken back, or another one took its place.
+    Withdrawn {
+        /// By whom.
+        by: PersonId,
+        /// When.
+        at: Timestamp,
+    },
     /// Nobody decided in time.
     Expired {
         /// When that was recorded.
@@ -69,6 +76,9 @@ pub enum Stage {
         at: Timestamp,
     },
 }
+
+/// The code of a failure that a person found by looking: nothing was done.
+pub const LOOKED_NOT_DONE: &str = "looked.not_done";
 
 /// One run's hold on an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +143,23 @@ pub enum Move {
     Deny {
         /// Who.
         by: PersonId,
+        /// Now.
+        at: Timestamp,
+    },
+    /// It is taken back.
+    Withdraw {
+        /// By whom.
+        by: PersonId,
+        /// Now.
+        at: Timestamp,
+    },
+    /// A person has looked in Stripe for an outcome that no machine could tell, and says what they
+    /// saw. Nothing is sent after it.
+    Resolve {
+        /// Whether it was done.
+        done: bool,
+        /// What they saw, in their words.
+        saw: String,
         /// Now.
         at: Timestamp,
     },
@@ -215,6 +242,17 @@ impl Stage {
                 Ok(Self::Executing(Attempt { unknown: Some(why), ..held }))
             }
             (Self::Pending, Move::Deny { by, at }) => Ok(Self::Denied { by, at }),
+            (Self::Pending, Move::Withdraw { by, at }) => Ok(Self::Withdrawn { by, at }),
+            // While a run holds it, something can still be on its way.
+            (Self::Executing(held), Move::Resolve { done, saw, at })
+                if held.unknown.is_some() && held.lease <= at =>
+            {
+                if done {
+                    Ok(Self::Executed { effect: saw, request: None, at })
+                } else {
+                    Ok(Self::Failed { code: LOOKED_NOT_DONE.to_owned(), at })
+                }
+            }
             (Self::Pending, Move::Expire { at }) => Ok(Self::Expired { at }),
             (Self::Pending, Move::Void { moved, at }) => Ok(Self::Stale { moved, at }),
             // Only the first attempt knows that nothing was sent before it.
@@ -238,6 +276,7 @@ impl Stage {
             Self::Executed { .. } => "executed",
             Self::Failed { .. } => "failed",
             Self::Denied { .. } => "denied",
+            Self::Withdrawn { .. } => "withdrawn",
             Self::Expired { .. } => "expired",
             Self::Stale { .. } => "stale",
             Self::Tampered { .. } => "tampered",
@@ -257,6 +296,8 @@ impl Stage {
             Move::Refuse { .. } => "be refused",
             Move::LoseSight { .. } => "lose sight",
             Move::Deny { .. } => "be denied",
+            Move::Withdraw { .. } => "be withdrawn",
+            Move::Resolve { .. } => "be resolved by hand",
             Move::Expire { .. } => "expire",
             Move::Void { .. } => "be voided",
             Move::Distrust { .. } => "be distrusted",

@@ -6,19 +6,25 @@ use std::{
     str::FromStr as _,
 };
 
-use cedar_policy::{ActionConstraint, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Calendar, Templates,
     approval::ApprovalRule,
     evidence::Checklists,
+    manifest::Manifest,
     playbook::Playbook,
     settings::{Exception, Exceptions, Settings},
     slot::Slots,
     template::{Message, RenderError, Template},
 };
-use crate::{CustomerId, Timestamp, classify::Bucket, decide::needs_playbook, encoding};
+use crate::{
+    CustomerId, Digest, Timestamp, approval::OperationKind, classify::Bucket, decide::needs_playbook,
+    encoding,
+};
 
 /// A loaded policy bundle.
 #[derive(Debug)]
@@ -36,6 +42,9 @@ pub struct Bundle {
     playbooks: BTreeMap<String, BTreeMap<Bucket, Playbook>>,
     approvals: BTreeMap<String, ApprovalRule>,
     templates: Templates,
+    /// Who was the last to change each rule that decides about signing, if that is known.
+    authors: BTreeMap<String, Option<String>>,
+    contents: BTreeMap<String, Digest>,
 }
 
 /// What is wrong with a bundle, and where.
@@ -73,6 +82,7 @@ const SETTINGS: &str = "settings.toml";
 const EXCEPTIONS: &str = "exceptions.toml";
 const CALENDAR: &str = "calendar.toml";
 const EVIDENCE: &str = "evidence.toml";
+const MANIFEST: &str = "manifest.toml";
 const SCHEMA: &str = "rules/schema.cedarschema";
 
 type Files = BTreeMap<String, String>;
@@ -98,6 +108,9 @@ impl Bundle {
             .map_err(|problem| BundleError::new(CALENDAR, problem.trim()))?;
         let templates = Templates::load(files)?;
         for (operation, rule) in &approvals {
+            if OperationKind::parse(operation).is_none() {
+                return Err(BundleError::new(APPROVALS, format!("there is no operation `{operation}`")));
+            }
             rule.check().map_err(|problem| {
                 BundleError::new(APPROVALS, format!("approval `{operation}`: {problem}"))
             })?;
@@ -109,6 +122,13 @@ impl Bundle {
         checklists.check().map_err(|problem| BundleError::new(EVIDENCE, problem))?;
         check_playbooks(&playbooks, &settings, &templates, &approvals)?;
         let (rules, schema) = rules(files)?;
+        let contents = contents(&rules, &approvals);
+        let manifest: Manifest =
+            if files.contains_key(MANIFEST) { toml(files, MANIFEST)? } else { Manifest::default() };
+        let author = |(id, content): (&String, &Digest)| {
+            (id.clone(), manifest.author(id, *content).map(str::to_lowercase))
+        };
+        let authors = contents.iter().map(author).collect();
         let digest = encoding::digest("policy/bundle/v1", |to| to.map(files));
         let playbooks = settings
             .segments
@@ -131,6 +151,8 @@ impl Bundle {
             playbooks,
             approvals,
             templates,
+            authors,
+            contents,
         })
     }
 
@@ -204,6 +226,35 @@ impl Bundle {
     pub fn rules(&self) -> BTreeMap<String, String> {
         let all = self.rules.policies().map(|rule| (rule.id().to_string(), self.reason(rule.id())));
         all.collect()
+    }
+
+    /// Whether one of these people's addresses is that of whoever was the last to change a rule by which
+    /// this kind of operation would be signed: a Cedar rule that decided, or how it is approved.
+    pub fn changed_last<'a>(
+        &self,
+        rules: impl IntoIterator<Item = &'a str>,
+        kind: OperationKind,
+        emails: &[String],
+    ) -> bool {
+        let approval = approval_id(kind.as_str());
+        let mut ids = rules.into_iter().map(str::to_owned).chain([approval]);
+        ids.any(|id| {
+            let author = self.authors.get(&id).and_then(Option::as_deref);
+            author.is_some_and(|author| emails.iter().any(|own| own.trim().eq_ignore_ascii_case(author)))
+        })
+    }
+
+    /// Whether it is known of every rule by which this kind of operation can be signed who changed it
+    /// last. If not, anybody could have: then no single person releases by it.
+    pub fn is_attributed(&self, kind: OperationKind) -> bool {
+        let approval = approval_id(kind.as_str());
+        let decide = |id: &str| !id.starts_with(APPROVAL_PREFIX) || id == approval;
+        self.authors.iter().filter(|(id, _)| decide(id)).all(|(_, author)| author.is_some())
+    }
+
+    /// The content of each rule that decides about signing, by its id, for the seal.
+    pub const fn contents(&self) -> &BTreeMap<String, Digest> {
+        &self.contents
     }
 
     pub(super) fn rules_for(&self, action: &str) -> &PolicySet {
@@ -316,4 +367,31 @@ fn by_action(rules: &PolicySet, schema: &Schema) -> BTreeMap<String, PolicySet> 
             (name, PolicySet::from_policies(slice).unwrap_or_else(|_| rules.clone()))
         })
         .collect()
+}
+/// Before the operation, in the id of how it is approved.
+const APPROVAL_PREFIX: &str = "approval.";
+
+fn approval_id(operation: &str) -> String {
+    format!("{APPROVAL_PREFIX}{operation}")
+}
+
+/// What each rule about signing says: of a Cedar rule its text, of a table its values.
+fn contents(rules: &PolicySet, approvals: &BTreeMap<String, ApprovalRule>) -> BTreeMap<String, Digest> {
+    let signing = rules.policies().filter(|rule| decides_signing(rule));
+    let cedar = signing.map(|rule| (rule.id().to_string(), Digest::of(rule.to_string())));
+    let tables = approvals.iter().map(|(operation, rule)| {
+        // Maps are ordered, so there is one text for a rule.
+        let text = serde_json::to_string(rule).unwrap_or_default();
+        (approval_id(operation), Digest::of(text))
+    });
+    cedar.chain(tables).collect()
+}
+
+fn decides_signing(rule: &Policy) -> bool {
+    let is_sign = |action: &EntityUid| action.id().unescaped() == "sign";
+    match rule.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(action) => is_sign(&action),
+        ActionConstraint::In(actions) => actions.iter().any(is_sign),
+    }
 }

@@ -10,6 +10,7 @@ mod calendar;
 mod evidence;
 mod facts;
 mod locale;
+mod manifest;
 mod playbook;
 mod settings;
 mod slot;
@@ -24,15 +25,19 @@ use cedar_policy::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{Action, Person};
+use crate::{
+    Money,
+    approval::{Action, OperationKind, Person},
+};
 
-pub use approval::ApprovalRule;
+pub use approval::{ApprovalRule, Requester};
 pub use bundle::{Bundle, BundleError};
 pub use calendar::Calendar;
 pub use evidence::{Checklists, Wanted};
 pub(crate) use facts::Found;
 pub use facts::{CaseFacts, Strength};
 pub use locale::Locale;
+pub use manifest::{Manifest, Sealed};
 pub use playbook::{Kind, Override, Playbook, Rung};
 pub(crate) use settings::is_above;
 pub use settings::{
@@ -56,7 +61,7 @@ pub struct RuleRef {
 /// What policy decided about one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// What was asked: `alert`, `request`, `sign`.
+    /// What was asked: `alert`, `request`, `ask`, `sign`.
     pub asked: String,
     /// The answer.
     pub permitted: bool,
@@ -89,14 +94,38 @@ impl Bundle {
             .collect()
     }
 
+    /// Whether a person may ask for an operation of so much; before they say how much, of any amount.
+    pub fn may_ask(
+        &self,
+        person: &Person,
+        kind: OperationKind,
+        livemode: bool,
+        amount: Option<Money>,
+    ) -> Verdict {
+        self.ask_person("ask", person, kind, "wish", livemode, amount)
+    }
+
     /// Whether a person may sign a proposal. The floor in [`Person::may_sign`] comes first and is
     /// not asked here.
     pub fn may_sign(&self, person: &Person, action: &Action) -> Verdict {
+        let (kind, amount) = (action.operation.kind(), action.operation.amount());
+        self.ask_person("sign", person, kind, action.proposal.as_str(), action.livemode, amount)
+    }
+
+    fn ask_person(
+        &self,
+        act: &str,
+        person: &Person,
+        kind: OperationKind,
+        proposal: &str,
+        livemode: bool,
+        amount: Option<Money>,
+    ) -> Verdict {
         let mut facts = vec![
-            text("operation", action.operation.name()),
-            ("livemode".to_owned(), RestrictedExpression::new_bool(action.livemode)),
+            text("operation", kind.as_str()),
+            ("livemode".to_owned(), RestrictedExpression::new_bool(livemode)),
         ];
-        if let Some(money) = action.operation.amount() {
+        if let Some(money) = amount {
             facts.push(("amount".to_owned(), RestrictedExpression::new_long(money.amount)));
             facts.push(text("currency", money.currency.code()));
         }
@@ -108,15 +137,12 @@ impl Bundle {
                 .map(|id| Entity::new_no_attrs(id, groups.into_iter().collect())),
         );
         entities.extend(
-            uid("Proposal", action.proposal.as_str())
+            uid("Proposal", proposal)
                 .and_then(|id| Entity::new(id, facts.into_iter().collect(), [].into()).ok()),
         );
         match Entities::from_entities(entities, Some(self.schema())) {
-            Ok(entities) => {
-                let (person, proposal) = (person.id.as_str(), action.proposal.as_str());
-                self.ask("sign", ("Person", person), ("Proposal", proposal), &entities)
-            }
-            Err(error) => self.refuse("sign", error.to_string()),
+            Ok(entities) => self.ask(act, ("Person", person.id.as_str()), ("Proposal", proposal), &entities),
+            Err(error) => self.refuse(act, error.to_string()),
         }
     }
 

@@ -2,9 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    CaseKey, PersonId, ProposalId, RequestId, Timestamp,
-    approval::{Proposal, Receipt, Stage},
-    snapshot::Charge,
+    CaseKey, Money, PersonId, ProposalId, RequestId, Timestamp,
+    approval::{CustomerFacts, Facts, Proposal, Receipt, Stage},
     trail,
 };
 use serde::{Deserialize, Serialize};
@@ -27,6 +26,18 @@ pub struct ProposalRow {
     pub look: Timestamp,
     /// Whether everybody who may sign was told.
     pub notified: bool,
+    /// What its execution took of a day's budget, until it definitely failed.
+    #[serde(default)]
+    pub reserved: Option<Reserved>,
+}
+
+/// A part of a day's budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    /// The day in UTC: `2026-11-24`.
+    pub day: String,
+    /// How much.
+    pub amount: Money,
 }
 
 /// Where a proposal comes from, for people to read.
@@ -40,8 +51,10 @@ pub struct Dossier {
     pub case: Option<CaseKey>,
     /// Why it was proposed, in words.
     pub why: String,
-    /// The charge as it was when this was proposed.
-    pub facts: Charge,
+    /// What it rests on, as Stripe said when this was proposed.
+    pub facts: Facts,
+    /// The customer to whom it happens, as they were then.
+    pub customer: Option<CustomerFacts>,
     /// The proposal that this one replaces, and what moved meanwhile.
     pub replaces: Option<(ProposalId, String)>,
 }
@@ -50,7 +63,7 @@ impl ProposalRow {
     /// A new row, open for votes.
     pub fn new(proposal: Proposal, dossier: Dossier) -> Self {
         let look = proposal.action.expires;
-        Self { proposal, dossier, look, notified: false }
+        Self { proposal, dossier, look, notified: false, reserved: None }
     }
 
     /// The proposal's id.
@@ -66,6 +79,7 @@ impl ProposalRow {
             Stage::Executed { at, .. }
             | Stage::Failed { at, .. }
             | Stage::Denied { at, .. }
+            | Stage::Withdrawn { at, .. }
             | Stage::Expired { at }
             | Stage::Stale { at, .. }
             | Stage::Tampered { at, .. } => (DECIDED, *at),

@@ -3,7 +3,9 @@
 //! `PROPOSAL#id` holds the item `PROPOSAL`, one `VOTE#person` for each vote and the entries of its
 //! trail; `OPEN#object#operation` names the open proposal of an object, `LOCK#object` the execution
 //! that is at work on it; `REQUEST#id` records a request that was refused; `REGISTRY` holds the people
-//! and whom each identity belongs to; `SESSION#digest` the sessions; `CONTROL` the freeze.
+//! and whom each identity belongs to; `SESSION#digest` the sessions; `CONTROL` the freeze and the
+//! link keys that were revoked; `BUDGET#operation#currency` what was done on each day; `RATE#person` how
+//! often somebody asked in each hour.
 //!
 //! A proposal moves only together with the entry of its trail (no audit, no transition), and only
 //! from the version that was read. What a vote or a claim rests on is asked again in the condition of
@@ -11,6 +13,7 @@
 //! the time at which somebody has to look again, and once it is decided under `decided` by when that
 //! was.
 
+mod budget;
 mod control;
 mod file;
 mod lists;
@@ -25,9 +28,10 @@ use domain::ObjectId;
 
 use crate::item::{Item, key};
 
+pub use budget::Budget;
 pub use control::Freeze;
 pub(crate) use file::proposal_row;
-pub use file::{Dossier, ProposalFile, ProposalRow, Vote};
+pub use file::{Dossier, ProposalFile, ProposalRow, Reserved, Vote};
 pub use proposals::{Proposed, Reissue};
 pub use sessions::Session;
 pub use votes::VoteError;

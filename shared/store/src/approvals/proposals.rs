@@ -8,7 +8,8 @@ use domain::{
 use serde::Serialize;
 
 use super::{
-    Approvals, LOCK_IS_MINE, NOT_FROZEN, VoteError,
+    Approvals, Budget, LOCK_IS_MINE, NOT_FROZEN, VoteError,
+    budget::{THE_BUDGET, THE_RATE, count_request, release, reserve},
     file::{ProposalRow, partition},
     freeze_key, lock_key,
 };
@@ -28,6 +29,8 @@ pub enum Proposed {
     Known,
     /// Another proposal is open for the same object and operation.
     Occupied(ProposalId),
+    /// The requester asked too often in this hour.
+    TooMany,
 }
 
 /// A proposal that takes the place of one that Stripe has overtaken.
@@ -37,6 +40,8 @@ pub struct Reissue<'a> {
     pub row: &'a ProposalRow,
     /// The first entry of its trail.
     pub entry: &'a trail::Entry,
+    /// How many its requester may make in an hour, if they are counted.
+    pub most: Option<u32>,
 }
 
 pub(super) const THE_PROPOSAL: &str = "the proposal";
@@ -56,15 +61,26 @@ struct Content<'a, M> {
 
 impl Approvals {
     /// Puts a new proposal with the first entry of its trail, if none is open for its object and
-    /// operation. The very same bytes again within ten minutes count as the same write.
+    /// operation, and its requester made fewer than `most` in this hour; `None` for one who is not
+    /// counted. The very same bytes again within ten minutes count as the same write.
     ///
     /// # Errors
     /// If the table does not answer.
-    pub async fn propose(&self, row: &ProposalRow, entry: &trail::Entry) -> Result<Proposed, StoreError> {
+    pub async fn propose(
+        &self,
+        row: &ProposalRow,
+        entry: &trail::Entry,
+        most: Option<u32>,
+    ) -> Result<Proposed, StoreError> {
+        let action = &row.proposal.action;
         let all = Transaction::new(&self.table)
             .create(THE_PROPOSAL, row.item(1)?)
             .create(THE_SLOT, slot(&row.proposal.action))
             .create("the trail", trail_item(&partition(row.id()), entry)?);
+        let all = match most {
+            Some(most) => count_request(all, &action.requester, most, action.created),
+            None => all,
+        };
         match all.commit(&self.client, &Content { row, version: 0, entry, more: () }).await {
             Ok(()) => Ok(Proposed::New),
             Err(Cancelled::Condition { what: THE_PROPOSAL, .. }) => Ok(Proposed::Known),
@@ -76,13 +92,41 @@ impl Approvals {
                     None => Err(StoreError::Conflict { what: THE_SLOT }),
                 }
             }
+            Err(Cancelled::Condition { what: THE_RATE, .. }) => Ok(Proposed::TooMany),
             Err(refused) => Err(refused.into_error()),
         }
     }
 
+    /// Begins an execution as [`Self::transition`] does, and takes its part of the day's budget.
+    ///
+    /// # Errors
+    /// As there, and [`VoteError::OverBudget`] if too little is left of it today.
+    pub async fn claim(
+        &self,
+        before: &Versioned<ProposalRow>,
+        stage: Stage,
+        entry: &trail::Entry,
+        now: Timestamp,
+        budget: Option<Budget>,
+    ) -> Result<Versioned<ProposalRow>, VoteError> {
+        let Stage::Executing(attempt) = &stage else {
+            return self.transition(before, stage, entry, now).await;
+        };
+        let lease = attempt.lease;
+        let mut row = moved(&before.value, stage, entry);
+        row.reserved = budget.map(|budget| budget.reserved(now));
+        let mut all = self.executing(before, &row, entry, lease, now)?;
+        if let Some(budget) = budget {
+            all = reserve(all, &row, budget, now);
+        }
+        let content = Content { row: &row, version: before.version, entry, more: now };
+        all.commit(&self.client, &content).await?;
+        Ok(Versioned { value: row, version: before.version.saturating_add(1) })
+    }
+
     /// Moves a proposal from the version that was read to `stage`, with the entry of its trail. Into
-    /// an execution it takes the object's lock, asks the time and the freeze; at an end it gives the
-    /// lock and the object's slot back.
+    /// an execution it takes the object's lock, asks the time and the freeze; at an end it gives back
+    /// the lock, the object's slot and, if nothing was done, its part of the budget.
     ///
     /// # Errors
     /// [`VoteError::Frozen`] if an execution would begin while everything is stopped, else a conflict
@@ -105,7 +149,9 @@ impl Approvals {
         };
         match attempt(true).await {
             // What is not ours any more is not ours to give back; the end is recorded all the same.
-            Err(Cancelled::Condition { what: THE_SLOT | THE_LOCK, .. }) if row.proposal.stage.is_final() => {
+            Err(Cancelled::Condition { what: THE_SLOT | THE_LOCK | THE_BUDGET, .. })
+                if row.proposal.stage.is_final() =>
+            {
                 attempt(false).await?;
             }
             outcome => outcome?,
@@ -129,10 +175,14 @@ impl Approvals {
         let taken = [(":holder", s(before.value.id().as_str()))];
         let all = replace(Transaction::new(&self.table), before, &old)?
             .create("the trail", trail_item(&partition(old.id()), entry)?);
-        let all = unlock(all, &before.value)
+        let all = release(unlock(all, &before.value), &before.value)
             .create("the next proposal", next.row.item(1)?)
             .create("its trail", trail_item(&partition(next.row.id()), next.entry)?)
             .put(THE_SLOT, slot(&next.row.proposal.action), SLOT_IS_MINE, taken);
+        let all = match next.most {
+            Some(most) => count_request(all, &next.row.proposal.action.requester, most, now),
+            None => all,
+        };
         let content = Content { row: &old, version: before.version, entry, more: (next, now) };
         all.commit(&self.client, &content).await.map_err(Cancelled::into_error)
     }
@@ -207,13 +257,22 @@ impl Approvals {
             return Ok(all);
         }
         let all = unlock(all, &before.value);
+        let all = if is_undone(&row.proposal.stage) { release(all, &before.value) } else { all };
         Ok(if row.proposal.stage.is_final() { vacate(all, &row.proposal.action) } else { all })
     }
+}
+
+/// Whether it ended without anything having been done.
+const fn is_undone(stage: &Stage) -> bool {
+    matches!(stage, Stage::Failed { .. } | Stage::Stale { .. } | Stage::Tampered { .. })
 }
 
 /// The row after a move.
 pub(super) fn moved(before: &ProposalRow, stage: Stage, entry: &trail::Entry) -> ProposalRow {
     let mut row = before.clone();
+    if is_undone(&stage) {
+        row.reserved = None;
+    }
     row.proposal.stage = stage;
     row.proposal.trail = entry.head();
     row

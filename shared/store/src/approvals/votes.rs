@@ -4,6 +4,7 @@ use domain::{Timestamp, approval::Stage, trail};
 
 use super::{
     Approvals,
+    budget::THE_BUDGET,
     file::{ProposalRow, Vote, partition, vote_item},
     proposals::{THE_FREEZE, THE_PROPOSAL, moved, unfrozen, vacate},
 };
@@ -20,6 +21,9 @@ pub enum VoteError {
     /// Everything is stopped.
     #[error("everything is stopped; lift the freeze first")]
     Frozen,
+    /// Too little is left of what may be done today.
+    #[error("what may be done today is used up; it is done when there is room again")]
+    OverBudget,
     /// This person has voted.
     #[error("this person has voted already")]
     Voted,
@@ -42,6 +46,7 @@ impl From<Cancelled> for VoteError {
         match cancelled {
             Cancelled::Condition { what: THE_FREEZE, .. } => Self::Frozen,
             Cancelled::Condition { what: THE_VOTE, .. } => Self::Voted,
+            Cancelled::Condition { what: THE_BUDGET, .. } => Self::OverBudget,
             other => Self::Store(other.into_error()),
         }
     }

@@ -1,0 +1,70 @@
+//! Who may sign an action: the floor, the policy, and the separation of duties.
+
+use anyhow::Result;
+use domain::{
+    approval::{Action, Around, EmailAddress, Facts, Ineligible, Person},
+    policy::{ApprovalRule, Requester, Verdict},
+};
+use store::ProposalRow;
+
+use crate::{App, read, turn::Turn};
+
+/// Whether a person may sign an action, and the rules that say so. The floor comes first, which no
+/// policy lifts; and nobody releases by a rule that they were the last to change.
+pub(crate) fn check(
+    app: &App,
+    person: &Person,
+    action: &Action,
+    around: &Around<'_>,
+) -> Result<Verdict, Ineligible> {
+    person.may_sign(action, around)?;
+    let verdict = app.bundle.may_sign(person, action);
+    if !verdict.permitted {
+        return Err(Ineligible::NoRule);
+    }
+    let rules = verdict.rules.iter().map(|rule| rule.id.as_str());
+    if app.bundle.changed_last(rules, action.operation.kind(), &person.emails) {
+        return Err(Ineligible::ChangedTheRule);
+    }
+    Ok(verdict)
+}
+
+/// The same from what the row keeps, for lists and messages. A vote asks Stripe again.
+pub(crate) fn by_row(app: &App, person: &Person, row: &ProposalRow) -> bool {
+    let customer = row.dossier.customer.as_ref().and_then(|customer| customer.email.as_ref());
+    let around = Around { stake: stake(row), customer };
+    check(app, person, &row.proposal.action, &around).is_ok()
+}
+
+/// The address of the customer to whom it happens, as Stripe says now.
+///
+/// # Errors
+/// If Stripe cannot be asked: then nobody can be told apart from the customer, and nothing is signed.
+pub(crate) async fn customer_address(turn: Turn<'_>, row: &ProposalRow) -> Result<Option<EmailAddress>> {
+    let customer = read::customer_of(turn, &row.proposal.action.account, &row.dossier.facts).await?;
+    Ok(customer.and_then(|customer| customer.email).and_then(|email| EmailAddress::parse(email).ok()))
+}
+
+/// What thresholds and limits are held against. The facts are bound by the snapshot that was signed;
+/// others count for nothing, and then the operation's own amount does.
+pub(crate) fn stake(row: &ProposalRow) -> Option<domain::Money> {
+    let action = &row.proposal.action;
+    bound_facts(row).and_then(|facts| facts.at_stake(action.operation.amount()))
+}
+
+/// The facts of a row, if they are those that the action was made from.
+pub(crate) fn bound_facts(row: &ProposalRow) -> Option<&Facts> {
+    Some(&row.dossier.facts).filter(|facts| facts.digest() == row.proposal.action.snapshot)
+}
+
+/// How many must sign: what the rule says, and two where nobody knows who wrote the rule.
+pub(crate) fn need(app: &App, rule: &ApprovalRule, action: &Action, stake: Option<domain::Money>) -> u8 {
+    let kind = action.operation.kind();
+    let asked_by = if action.requester == app.agent && action.operation.amount().is_some() {
+        Requester::Unknown
+    } else {
+        Requester::Known
+    };
+    let need = rule.need(stake, asked_by);
+    if app.bundle.is_attributed(kind) { need } else { need.max(2) }
+}
