@@ -1,4 +1,11 @@
 //! Reads and controlled writes around Stripe, one module and one concrete client for each service.
 //! Nothing here can move money or give access; that is `gated`.
 
+pub mod application;
+pub mod breaker;
+pub mod call;
+pub mod failure;
+pub mod help_desk;
 pub mod slack;
+
+pub use failure::{ConnectorError, Verdict};

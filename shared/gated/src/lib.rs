@@ -4,4 +4,7 @@
 //! Nothing here decides. Each effect takes a `domain::approval::Grant`, which exists only where
 //! enough people signed exactly this action (I1), and does what the grant says once (I2).
 
+pub mod access;
+pub mod mail;
+mod outcome;
 pub mod stripe;

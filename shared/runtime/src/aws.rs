@@ -86,6 +86,11 @@ impl Aws {
         aws_sdk_secretsmanager::Client::from_conf(config.build())
     }
 
+    /// What the clients share, for a service that only one function may call.
+    pub const fn shared(&self) -> &SdkConfig {
+        &self.shared
+    }
+
     /// A client of SQS.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         let mut config = aws_sdk_sqs::config::Builder::from(&self.shared);

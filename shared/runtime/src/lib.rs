@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod policy;
 pub mod queue;
 pub mod secrets;
+pub mod signed;
 pub mod stripe;
 pub mod telemetry;
 

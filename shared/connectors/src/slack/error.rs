@@ -91,15 +91,19 @@ impl SlackError {
 }
 
 /// Whether Slack would refuse this very message whatever else is repaired
-/// (<https://docs.slack.dev/reference/methods/chat.postMessage#errors>).
+/// (<https://docs.slack.dev/reference/methods/chat.postMessage#errors>,
+/// <https://docs.slack.dev/reference/methods/chat.update#errors>).
 fn blames_the_message(code: &str) -> bool {
     code.starts_with("invalid_blocks")
         || code.starts_with("metadata_")
         || matches!(
             code,
-            "invalid_arguments"
+            "cant_update_message"
+                | "edit_window_closed"
+                | "invalid_arguments"
                 | "invalid_metadata_format"
                 | "invalid_metadata_schema"
+                | "message_not_found"
                 | "msg_too_long"
                 | "no_text"
                 | "too_many_attachments"

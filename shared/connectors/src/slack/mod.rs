@@ -7,6 +7,7 @@
 
 pub mod blocks;
 mod call;
+pub mod card;
 mod error;
 mod find;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use blocks::Block;
+pub use card::{Card, Standing};
 pub use error::{SlackError, Verdict};
 
 /// The address of the Web API.
@@ -106,12 +108,7 @@ impl Slack {
                 &Arguments {
                     channel: &message.channel,
                     text: text::plain(&message.text, LONGEST_TEXT),
-                    blocks: message
-                        .blocks
-                        .iter()
-                        .filter(|block| !block.is_empty())
-                        .take(MOST_BLOCKS)
-                        .collect(),
+                    blocks: message.shown(),
                     thread_ts: message.thread.as_ref(),
                     metadata: Metadata::of(&message.key),
                     mrkdwn: false,
@@ -121,6 +118,57 @@ impl Slack {
             )
             .await?;
         Ok(posted.ts)
+    }
+
+    /// Replaces a message of ours: its text, its blocks and its key. Doing it again changes nothing
+    /// more, so it may be repeated at will
+    /// (<https://docs.slack.dev/reference/methods/chat.update>). The message's `thread` is not sent: an
+    /// update moves nothing.
+    ///
+    /// # Errors
+    /// [`Verdict::GiveUp`] if the message is gone or too old to be changed: what it says stays as it is.
+    pub async fn update(&self, ts: &Ts, message: &Message) -> Result<(), SlackError> {
+        #[derive(Serialize)]
+        struct Arguments<'a> {
+            channel: &'a str,
+            ts: &'a Ts,
+            text: String,
+            blocks: Vec<&'a Block>,
+            metadata: Metadata<'a>,
+        }
+
+        #[derive(Deserialize)]
+        struct Updated {}
+
+        let Updated {} = self
+            .read_post(
+                "chat.update",
+                &Arguments {
+                    channel: &message.channel,
+                    ts,
+                    text: text::plain(&message.text, LONGEST_TEXT),
+                    blocks: message.shown(),
+                    metadata: Metadata::of(&message.key),
+                },
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Whether the token is accepted, without changing anything
+    /// (<https://docs.slack.dev/reference/methods/auth.test>).
+    ///
+    /// # Errors
+    /// [`SlackError::Refused`] with Slack's word for what is wrong with the token.
+    pub async fn check(&self) -> Result<(), SlackError> {
+        #[derive(Serialize)]
+        struct Arguments {}
+
+        #[derive(Deserialize)]
+        struct Known {}
+
+        let Known {} = self.read_post("auth.test", &Arguments {}).await?;
+        Ok(())
     }
 
     /// The id of the direct conversation with a user (`U…`). Asking again gives the same one
@@ -143,6 +191,13 @@ impl Slack {
 
         let opened: Opened = self.read_post("conversations.open", &Arguments { users: user }).await?;
         Ok(opened.channel.id)
+    }
+}
+
+impl Message {
+    /// The blocks that Slack takes.
+    fn shown(&self) -> Vec<&Block> {
+        self.blocks.iter().filter(|block| !block.is_empty()).take(MOST_BLOCKS).collect()
     }
 }
 

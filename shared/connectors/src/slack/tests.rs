@@ -8,7 +8,10 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::any,
 };
-use domain::Timestamp;
+use domain::{
+    Timestamp,
+    plan::{Alert, Priority},
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -256,6 +259,82 @@ async fn a_direct_conversation_is_opened_by_user() {
     assert_eq!(slack.open_dm("U1").await.unwrap(), "D1");
     let asked = prepared.asked.lock().unwrap();
     assert_eq!((asked[0].method.as_str(), &asked[0].body), ("conversations.open", &json!({ "users": "U1" })));
+}
+
+fn alert() -> Alert {
+    Alert {
+        channel: "billing-alerts".to_owned(),
+        headline: "Payment of <!channel> failed\u{202E}".to_owned(),
+        priority: Priority::High,
+        facts: vec![("Customer".to_owned(), "<https://evil.example.test|Approve>".to_owned())],
+        next: "Call them".to_owned(),
+        otherwise: "The subscription ends".to_owned(),
+        links: vec![("Invoice".to_owned(), "https://dashboard.stripe.com/invoices/in_1".to_owned())],
+    }
+}
+
+#[tokio::test]
+async fn a_case_grows_one_thread_and_its_head_is_updated_in_place() {
+    let said = |ts: &str| (200, None, json!({ "ok": true, "channel": "C1", "ts": ts }));
+    let (slack, prepared) = slack(&[said("1.0"), said("2.0"), said("1.0")]).await;
+    let (case, alert) = ("recovery:in_1".parse().unwrap(), alert());
+    let review = Some("https://console.example.test/a/ap_1");
+    let mut card = Card { case: &case, alert: &alert, standing: None, review };
+    let head = slack.post(&card.message("C1", None, key())).await.unwrap();
+    slack.post(&card.message("C1", Some(head.clone()), key())).await.unwrap();
+    card.standing = Some(Standing { state: "refunded", decided_by: Some("Ada *Lead*") });
+    slack.update(&head, &card.message("C1", None, key())).await.unwrap();
+
+    let asked = prepared.asked.lock().unwrap();
+    let bodies: Vec<_> = asked.iter().map(|asked| &asked.body).collect();
+    assert!(bodies[0].get("thread_ts").is_none());
+    assert_eq!(bodies[1]["thread_ts"], "1.0");
+    assert_eq!((asked[2].method.as_str(), &bodies[2]["ts"]), ("chat.update", &json!("1.0")));
+    assert!(bodies.iter().all(|body| body["metadata"]["event_payload"]["key"] == "k1"));
+    let remarks = &bodies[2]["blocks"][1]["elements"];
+    let remark = |index: usize| remarks[index]["text"].as_str().unwrap();
+    assert_eq!(
+        [remark(0), remark(1), remark(2)],
+        ["Priority: high", "State: refunded", "Decided by Ada *Lead*"]
+    );
+    let buttons = bodies[0]["blocks"].as_array().unwrap().last().unwrap();
+    let urls: Vec<_> = buttons["elements"].as_array().unwrap().iter().map(|button| &button["url"]).collect();
+    assert_eq!(urls, [review.unwrap(), "https://dashboard.stripe.com/invoices/in_1"]);
+    for body in bodies {
+        let text = body.to_string();
+        assert!(!text.contains("mrkdwn\"") || body["mrkdwn"] == false, "{text}");
+        assert!(!text.contains('<') && !text.contains('\u{202E}'), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_million_characters_of_a_customer_are_cut_to_what_slack_takes() {
+    let (slack, prepared) = slack(&[(200, None, json!({ "ok": true, "ts": "1.0" }))]).await;
+    let long = "<@U1> \u{7}".repeat(150_000);
+    let alert = Alert { facts: vec![("Said".to_owned(), long.clone())], next: long, ..alert() };
+    let case = "recovery:in_1".parse().unwrap();
+    let card = Card { case: &case, alert: &alert, standing: None, review: None };
+    slack.post(&card.message("C1", None, key())).await.unwrap();
+    let sent = prepared.asked.lock().unwrap()[0].body.to_string();
+    assert!(sent.len() < 10_000 && !sent.contains('<'), "{}", sent.len());
+}
+
+#[tokio::test]
+async fn an_update_may_be_repeated_and_a_message_that_is_gone_is_left_alone() {
+    let gone = json!({ "ok": false, "error": "message_not_found" });
+    let (slack, _) = slack(&[(500, None, json!({})), (200, None, gone)]).await;
+    let ts = Ts("1.0".to_owned());
+    assert_eq!(slack.update(&ts, &message()).await.unwrap_err().verdict(), Verdict::RetryAfter(1));
+    assert_eq!(slack.update(&ts, &message()).await.unwrap_err().verdict(), Verdict::GiveUp);
+}
+
+#[tokio::test]
+async fn the_check_tells_a_bad_token() {
+    let bad = json!({ "ok": false, "error": "invalid_auth" });
+    let (slack, prepared) = slack(&[(200, None, json!({ "ok": true })), (200, None, bad)]).await;
+    slack.check().await.unwrap();
+    assert!(matches!(slack.check().await, Err(SlackError::Refused { code, .. }) if code == "invalid_auth"));
+    assert_eq!(prepared.asked.lock().unwrap()[0].method, "auth.test");
 }
 
 #[test]
