@@ -12,7 +12,8 @@ use domain::{
     Case, CaseKey, CaseKind, CustomerId, Envelope, EventId, ObjectId, RequestId, RunId, Timestamp,
     case::CaseState,
     classify::{Bucket, Classification},
-    plan::{Step, StepKind},
+    plan::{Priority, Step, StepKind},
+    policy::Verdict,
     trail::Head,
 };
 use runtime::{Env, aws::Aws};
@@ -78,6 +79,18 @@ fn decided(key: &CaseKey, steps: &[Step], head: Head) -> (Case, domain::trail::E
         customer: CustomerId::parse("cus_1").ok(),
         state: CaseState::Open,
         classification: Classification::new(Bucket::HardDecline, "a reason"),
+        priority: Priority::Normal,
+        escalation: Verdict {
+            asked: "escalate".into(),
+            permitted: false,
+            rules: Vec::new(),
+            errors: Vec::new(),
+            policy: "1".into(),
+        },
+        next: String::new(),
+        otherwise: String::new(),
+        contacted: false,
+        deadline: None,
         verdicts: Vec::new(),
         suppressed: Vec::new(),
         steps: steps.iter().map(|step| step.key.clone()).collect(),
