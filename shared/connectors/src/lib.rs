@@ -3,6 +3,7 @@
 
 pub mod breaker;
 pub mod call;
+pub mod crm;
 pub mod failure;
 pub mod slack;
 
