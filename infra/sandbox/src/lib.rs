@@ -1,8 +1,9 @@
 //! Stand-ins for local runs and tests, all on loopback: DynamoDB, SQS, Secrets Manager, Stripe, an
-//! OpenID provider and Slack. The functions reach them through the same clients as in production.
+//! OpenID provider, Slack and two CRMs. The functions reach them through the same clients as in production.
 
 mod aws_json;
 pub mod clock;
+pub mod crm;
 mod deployment;
 pub mod dynamodb;
 pub mod keys;

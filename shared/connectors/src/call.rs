@@ -129,6 +129,11 @@ impl Api {
         ConnectorError { system: self.system, call, cause }
     }
 
+    /// The time by the clock that it was given.
+    pub fn now(&self) -> domain::Timestamp {
+        (self.clock)()
+    }
+
     fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,6 +4,7 @@
 pub mod application;
 pub mod breaker;
 pub mod call;
+pub mod crm;
 pub mod failure;
 pub mod help_desk;
 pub mod slack;

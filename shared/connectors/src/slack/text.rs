@@ -4,22 +4,44 @@
 /// escaped (<https://docs.slack.dev/messaging/formatting-message-text#escaping>), and cut with an
 /// ellipsis so that at most `longest` characters are sent, an escape counting as what is sent.
 pub fn plain(text: &str, longest: usize) -> String {
-    let line: Vec<String> = text.split_whitespace().map(visible).filter(|word| !word.is_empty()).collect();
-    cut(&line.join(" "), longest)
+    cut(&line(text), longest)
 }
 
 /// Like [`plain`], keeping paragraphs: lines stay lines, with at most one blank line between them.
 pub fn paragraphs(text: &str, longest: usize) -> String {
+    cut(&lines(text), longest)
+}
+
+/// Like [`plain`], without the escapes: for places that show text as it is.
+pub fn bare(text: &str, longest: usize) -> String {
+    shorten(&line(text), longest)
+}
+
+/// Like [`paragraphs`], without the escapes.
+pub fn bare_paragraphs(text: &str, longest: usize) -> String {
+    shorten(&lines(text), longest)
+}
+
+fn line(text: &str) -> String {
+    let words: Vec<String> = text.split_whitespace().map(visible).filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
+
+fn lines(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for line in text.lines() {
-        let words: Vec<String> =
-            line.split_whitespace().map(visible).filter(|word| !word.is_empty()).collect();
-        let blank = words.is_empty();
-        if !blank || lines.last().is_some_and(|last| !last.is_empty()) {
-            lines.push(words.join(" "));
+    for line in text.lines().map(line) {
+        if !line.is_empty() || lines.last().is_some_and(|last| !last.is_empty()) {
+            lines.push(line);
         }
     }
-    cut(lines.join("\n").trim_end(), longest)
+    lines.join("\n").trim_end().to_owned()
+}
+
+fn shorten(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    text.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn visible(word: &str) -> String {
