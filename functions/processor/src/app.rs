@@ -8,6 +8,8 @@ use domain::{RunId, policy::Bundle};
 use runtime::{Clock, Env, EnvError, Meter, Queue, Secrets, aws::Aws};
 use store::Cases;
 
+use crate::Around;
+
 /// How long a run may hold an event or a step, in seconds. Function time-out (60 s) < lease <
 /// visibility time-out of the queue (180 s): a run that is still alive never loses its claim, and a
 /// message that comes again finds the lease over.
@@ -21,6 +23,8 @@ pub struct App {
     pub cases: Cases,
     /// The team's chat.
     pub slack: Slack,
+    /// The other systems: CRM, help desk, the business's own application.
+    pub around: Around,
     /// The chat's conversation for each channel that the policy names.
     pub channels: BTreeMap<String, String>,
     /// The approver's queue.
@@ -60,6 +64,7 @@ impl App {
             stripe: runtime::stripe::reader(env, http.clone(), read_key)?,
             cases: Cases::new(aws.dynamodb(), env.required("CASES_TABLE")?),
             slack: Slack::new(http, slack_base.as_str(), slack_token.clone()),
+            around: Around::from_env(env, &secrets, &clock).await?,
             channels,
             approvals,
             bundle,

@@ -9,7 +9,7 @@ use domain::{
 use runtime::{Metrics, failure};
 use store::{RequestRow, StepRow, StepState, StoreError};
 
-use crate::App;
+use crate::{App, systems::Landed};
 
 /// After so many tries, over a day and more, a person has to look.
 const MOST_TRIES: i64 = 500;
@@ -60,7 +60,11 @@ async fn send(app: &App, step: &Step, again: Option<&StepRow>) -> Sent {
         StepKind::Request { operation, origin, source } => {
             request(app, step, operation, origin.clone(), source.clone()).await
         }
-        other => Sent::Failed(format!("nothing here can send a `{}`", other.name())),
+        _ => match app.around.land(step).await {
+            Landed::Done(id) => Sent::Done(id),
+            Landed::Refused(why) => Sent::Failed(why),
+            Landed::Later(why) => Sent::Later(why),
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::{
     CaseKey, CaseKind, ChargeId, CustomerId, InvoiceId, Timestamp,
-    context::{Context, History, Part, Subject, Systems},
+    context::{Context, History, Part, Subject},
     event::Origin,
     snapshot::{Charge, Customer, Dispute, Invoice, InvoiceStatus, Read},
 };
@@ -43,7 +43,7 @@ pub async fn gather(app: &App, metrics: &Metrics, cause: &Cause, key: &CaseKey) 
         issuer: Part::not_asked(),
         contacts: Vec::new(),
         case_page: app.console.clone(),
-        systems: Systems::default(),
+        systems: app.around.systems(),
         subscription: Part::not_asked(),
         charge: Part::not_asked(),
         charges: Part::not_asked(),
@@ -92,6 +92,7 @@ pub async fn gather(app: &App, metrics: &Metrics, cause: &Cause, key: &CaseKey) 
             });
         }
     }
+    app.around.read(&mut context, metrics).await;
     Ok(context)
 }
 

@@ -1,13 +1,15 @@
 //! The processor: one queue message is one turn of one case.
 //!
 //! [`handle`] takes a batch, [`turn`] takes one event through claim, re-read, decision and commit,
-//! [`gather`] reads the context, [`dispatch`] sends the steps.
+//! [`gather`] reads the context, [`Around`] is the systems around Stripe, [`dispatch`] sends the steps.
 
 mod app;
 mod batch;
 pub mod dispatch;
 pub mod gather;
+mod systems;
 pub mod turn;
 
 pub use app::App;
 pub use batch::handle;
+pub use systems::Around;

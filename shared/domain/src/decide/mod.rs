@@ -207,6 +207,9 @@ impl Turn<'_> {
         match system {
             Some((name, false)) => Some(format!("no {name} is configured")),
             Some((_, true)) if self.context.customer.is_none() => Some("the customer is not known".into()),
+            Some(("CRM", true)) if self.context.account.known().is_some_and(|one| one.id.is_empty()) => {
+                Some("the CRM has no record of this customer".into())
+            }
             _ => None,
         }
     }

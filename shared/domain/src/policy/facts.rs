@@ -100,9 +100,9 @@ impl CaseFacts {
         let contract = match account {
             _ if !uses(Source::Crm) => false,
             None => true,
-            Some(account) => {
-                account.annual_value.is_some_and(|value| is_above(&settings.thresholds.contract, value))
-            }
+            Some(account) => account
+                .annual_value
+                .map_or(!account.id.is_empty(), |value| is_above(&settings.thresholds.contract, value)),
         };
         let application = context.application.known().filter(|_| uses(Source::Application));
         let renews = account

@@ -236,7 +236,8 @@ impl Settings {
                 .as_ref()
                 .is_some_and(|word| segment.crm.iter().any(|known| known.eq_ignore_ascii_case(word)))
         };
-        if account.segment.is_none() && account.annual_value.is_none() {
+        // Without a record there is nothing to know; a record that says nothing is another matter.
+        if !account.id.is_empty() && account.segment.is_none() && account.annual_value.is_none() {
             return unknown();
         }
         self.segments

@@ -1,0 +1,181 @@
+//! The systems around Stripe that this deployment has: what they tell of a customer, and how work lands
+//! in them.
+
+use std::{future::Future, time::Duration};
+
+use anyhow::Result;
+use connectors::{
+    ConnectorError, Verdict,
+    application::{self, CustomerContext},
+    crm::Crm,
+    failure::Cause,
+    help_desk::{self, Zendesk},
+};
+use domain::{
+    CustomerId, Timestamp,
+    context::{Account, Application, Context, Conversations, Part, Systems},
+    plan::{Step, StepKind},
+};
+use runtime::{Clock, Env, Metrics, Secrets};
+use tokio::{join, time::timeout};
+
+/// What stands around a customer must be read within this time, or it counts as missing.
+const ENRICHMENT: Duration = Duration::from_secs(12);
+
+/// The configured systems. None is required: what is not there tells nothing and takes no work.
+#[derive(Default)]
+pub struct Around {
+    /// The CRM.
+    pub crm: Option<Crm>,
+    /// The help desk.
+    pub help_desk: Option<Zendesk>,
+    /// The business's own application.
+    pub application: Option<CustomerContext>,
+}
+
+/// What became of a try to send a step to one of them.
+pub(crate) enum Landed {
+    /// The vendor has it under this id.
+    Done(String),
+    /// It is refused for good, in the vendor's words.
+    Refused(String),
+    /// Not now, or not known. Every write here may be repeated: each looks for its key first.
+    Later(String),
+}
+
+impl Around {
+    /// Reads which systems there are, and fetches their secrets.
+    ///
+    /// # Errors
+    /// The first setting or secret that is missing or wrong.
+    pub async fn from_env(env: &Env, secrets: &Secrets, clock: &Clock) -> Result<Self> {
+        let help_desk = match help_desk::Config::from_env(env)? {
+            None => None,
+            Some(config) => {
+                let token = secrets.get(&config.secret).await?;
+                let http = runtime::http::client(&[&config.base])?;
+                let (user, tags) = (&config.user, config.tags.clone());
+                Some(Zendesk::new(http, &config.base, user, token, tags, clock.clone()))
+            }
+        };
+        let application = match application::Config::from_env(env)? {
+            None => None,
+            Some(config) => {
+                let signing = runtime::secrets::list(&config.secret, &secrets.get(&config.secret).await?)?;
+                let http = runtime::http::client(&[&config.base])?;
+                Some(CustomerContext::new(http, config.base, signing, clock.clone()))
+            }
+        };
+        Ok(Self { crm: Crm::from_env(env, secrets, clock.clone()).await?, help_desk, application })
+    }
+
+    /// What there is to write to.
+    pub(crate) const fn systems(&self) -> Systems {
+        Systems { crm: self.crm.is_some(), help_desk: self.help_desk.is_some() }
+    }
+
+    /// Asks all of them side by side what they know of the customer. A slow or broken one costs its own
+    /// part and nothing else.
+    pub(crate) async fn read(&self, context: &mut Context, metrics: &Metrics) {
+        let Some(customer) = context.customer.clone() else { return };
+        let at = context.at;
+        let email = context.profile.known().and_then(|profile| profile.email.clone());
+        let (account, conversations, application) = join!(
+            self.account(&customer, at, metrics),
+            self.conversations(&customer, email.as_deref(), at, metrics),
+            self.application(&customer, at, metrics),
+        );
+        context.account = account;
+        context.conversations = conversations;
+        context.application = application;
+    }
+
+    /// A customer without a record in the CRM is a customer without a record, and no failure.
+    async fn account(&self, customer: &CustomerId, at: Timestamp, metrics: &Metrics) -> Part<Account> {
+        let Some(crm) = &self.crm else { return not_configured() };
+        let read = async { Ok(crm.account(customer).await?.unwrap_or_default()) };
+        part("crm", at, metrics, read).await
+    }
+
+    async fn conversations(
+        &self,
+        customer: &CustomerId,
+        email: Option<&str>,
+        at: Timestamp,
+        metrics: &Metrics,
+    ) -> Part<Conversations> {
+        let Some(desk) = &self.help_desk else { return not_configured() };
+        part("help_desk", at, metrics, desk.conversations(customer, email, at)).await
+    }
+
+    /// A customer whom the application does not know has no orders and no access.
+    async fn application(
+        &self,
+        customer: &CustomerId,
+        at: Timestamp,
+        metrics: &Metrics,
+    ) -> Part<Application> {
+        let Some(application) = &self.application else { return not_configured() };
+        let read = async {
+            match application.read(customer).await {
+                Err(ConnectorError { cause: Cause::NotFound(_), .. }) => Ok(Application::default()),
+                answer => answer,
+            }
+        };
+        part("application", at, metrics, read).await
+    }
+
+    /// Sends a step to the system that it is for.
+    pub(crate) async fn land(&self, step: &Step) -> Landed {
+        let unknown = || Landed::Refused("whose record this belongs to is not known".into());
+        let sent = match (&step.kind, &self.crm, &self.help_desk) {
+            (StepKind::Task(task), Some(crm), _) => match &step.customer {
+                Some(customer) => crm.put_task(&step.key, customer, task).await,
+                None => return unknown(),
+            },
+            (StepKind::Note { text }, Some(crm), _) => match &step.customer {
+                Some(customer) => crm.put_note(&step.key, customer, text).await,
+                None => return unknown(),
+            },
+            (StepKind::PaymentStatus(status), Some(crm), _) => match &step.customer {
+                Some(customer) => crm.put_payment_status(customer, status).await,
+                None => return unknown(),
+            },
+            (StepKind::Ticket { subject, text, priority }, _, Some(desk)) => {
+                let customer = step.customer.as_ref();
+                desk.put_ticket(&step.key, &step.case, customer, subject, text, *priority).await
+            }
+            (StepKind::Reply { conversation, draft }, _, Some(desk)) => {
+                desk.put_reply_draft(&step.key, conversation, draft).await
+            }
+            (kind, _, _) => {
+                return Landed::Refused(format!("no system is configured that takes a `{}`", kind.name()));
+            }
+        };
+        match sent {
+            Ok(id) => Landed::Done(id),
+            Err(error) if error.verdict() == Verdict::GiveUp => Landed::Refused(error.explain()),
+            Err(error) => Landed::Later(runtime::failure::chain(&error)),
+        }
+    }
+}
+
+fn not_configured<T>() -> Part<T> {
+    Part::Missing { why: "not_configured".into() }
+}
+
+async fn part<T>(
+    source: &'static str,
+    read: Timestamp,
+    metrics: &Metrics,
+    answer: impl Future<Output = Result<T, ConnectorError>>,
+) -> Part<T> {
+    let (why, failure) = match timeout(ENRICHMENT, answer).await {
+        Ok(Ok(value)) => return Part::Known { value, read },
+        Ok(Err(error)) => ("refused", runtime::failure::chain(&error)),
+        Err(_) => ("timed_out", "no answer in time".to_owned()),
+    };
+    metrics.count_by("enrichment_failed", source, 1);
+    tracing::warn!(source, failure, "a part of the context is missing");
+    Part::Missing { why: why.into() }
+}
