@@ -8,7 +8,7 @@ use domain::{RunId, policy::Bundle};
 use runtime::{Clock, Env, EnvError, Meter, Queue, Secrets, aws::Aws};
 use store::Cases;
 
-use crate::Around;
+use crate::{Around, Issuers};
 
 /// How long a run may hold an event or a step, in seconds. Function time-out (60 s) < lease <
 /// visibility time-out of the queue (180 s): a run that is still alive never loses its claim, and a
@@ -25,6 +25,8 @@ pub struct App {
     pub slack: Slack,
     /// The other systems: CRM, help desk, the business's own application.
     pub around: Around,
+    /// How card issuers answer at the moment.
+    pub issuers: Issuers,
     /// The chat's conversation for each channel that the policy names.
     pub channels: BTreeMap<String, String>,
     /// The approver's queue.
@@ -64,6 +66,7 @@ impl App {
             stripe: runtime::stripe::reader(env, http.clone(), read_key)?,
             cases: Cases::new(aws.dynamodb(), env.required("CASES_TABLE")?),
             slack: Slack::new(http, slack_base.as_str(), slack_token.clone()),
+            issuers: Issuers::default(),
             around: Around::from_env(env, &secrets, &clock).await?,
             channels,
             approvals,

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use domain::{
     CaseKey, CaseKind, ChargeId, CustomerId, InvoiceId, Timestamp,
-    context::{Context, History, Part, Subject},
+    context::{Context, History, IssuerHours, Part, Subject},
     event::Origin,
-    snapshot::{Charge, Customer, Dispute, Invoice, InvoiceStatus, Read},
+    snapshot::{Charge, ChargeStatus, Customer, Dispute, Invoice, InvoiceStatus, Read},
 };
 use futures_util::future::join_all;
 use runtime::Metrics;
 use stripe::{Answer, Client, Error, InvoiceRead, Listed, wire::Scope};
 use tokio::{join, time::timeout};
 
-use crate::{App, turn::Cause};
+use crate::{App, Issuers, issuers, turn::Cause};
 
 /// What stands around an object must be read within this time, or it counts as missing.
 const ENRICHMENT: Duration = Duration::from_secs(12);
@@ -92,7 +92,9 @@ pub async fn gather(app: &App, metrics: &Metrics, cause: &Cause, key: &CaseKey) 
             });
         }
     }
-    app.around.read(&mut context, metrics).await;
+    let (issuer, told) = join!(reader.issuer(&app.issuers, &context), app.around.read(&context, metrics));
+    context.issuer = issuer;
+    (context.account, context.conversations, context.application) = told;
     Ok(context)
 }
 
@@ -163,6 +165,27 @@ impl Reader<'_> {
             history,
             all_charges,
             open_invoices: self.whole("stripe_open_invoices", open),
+        }
+    }
+
+    /// How the issuer of the card that failed answers at the moment.
+    async fn issuer(&self, issuers: &Issuers, context: &Context) -> Part<IssuerHours> {
+        let failed = context.charges.known().filter(|_| matches!(context.subject, Subject::Invoice(_)));
+        let failed = failed.and_then(|charges| charges.iter().find(|one| one.status == ChargeStatus::Failed));
+        let Some(issuer) = failed.and_then(|charge| charge.issuer.as_deref()) else {
+            return Part::not_asked();
+        };
+        if let Some(value) = issuers.fresh(issuer, self.now) {
+            return Part::Known { value, read: self.now };
+        }
+        let read = self.stripe.latest_charges(self.now.plus(-issuers::BACK));
+        match self.in_time("stripe_latest_charges", read).await {
+            Part::Known { value: Listed { items, .. }, read } => {
+                issuers.keep(&items, self.now);
+                let value = issuers.fresh(issuer, self.now).unwrap_or_default();
+                Part::Known { value, read }
+            }
+            Part::Missing { why } => Part::Missing { why },
         }
     }
 

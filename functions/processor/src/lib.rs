@@ -7,9 +7,11 @@ mod app;
 mod batch;
 pub mod dispatch;
 pub mod gather;
+mod issuers;
 mod systems;
 pub mod turn;
 
 pub use app::App;
 pub use batch::handle;
+pub use issuers::Issuers;
 pub use systems::Around;

@@ -76,18 +76,21 @@ impl Around {
 
     /// Asks all of them side by side what they know of the customer. A slow or broken one costs its own
     /// part and nothing else.
-    pub(crate) async fn read(&self, context: &mut Context, metrics: &Metrics) {
-        let Some(customer) = context.customer.clone() else { return };
+    pub(crate) async fn read(
+        &self,
+        context: &Context,
+        metrics: &Metrics,
+    ) -> (Part<Account>, Part<Conversations>, Part<Application>) {
+        let Some(customer) = &context.customer else {
+            return (Part::not_asked(), Part::not_asked(), Part::not_asked());
+        };
         let at = context.at;
-        let email = context.profile.known().and_then(|profile| profile.email.clone());
-        let (account, conversations, application) = join!(
-            self.account(&customer, at, metrics),
-            self.conversations(&customer, email.as_deref(), at, metrics),
-            self.application(&customer, at, metrics),
-        );
-        context.account = account;
-        context.conversations = conversations;
-        context.application = application;
+        let email = context.profile.known().and_then(|profile| profile.email.as_deref());
+        join!(
+            self.account(customer, at, metrics),
+            self.conversations(customer, email, at, metrics),
+            self.application(customer, at, metrics),
+        )
     }
 
     /// A customer without a record in the CRM is a customer without a record, and no failure.
