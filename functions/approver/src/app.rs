@@ -15,7 +15,7 @@ use runtime::{Clock, Env, EnvError, Meter, Secrets, aws::Aws, secrets};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use store::{Approvals, Cases};
 
-use crate::{Checkpoints, keys::SessionKeys, oidc::Oidc};
+use crate::{Checkpoints, keys::SessionKeys, notary, oidc::Oidc};
 
 /// How long a run may hold an execution, in seconds: longer than the function's time-out (29 s), so
 /// that a run that is still alive never loses its hold.
@@ -57,6 +57,8 @@ pub struct App {
     pub(crate) sessions: SessionKeys,
     pub(crate) oidc: Oidc,
     pub(crate) checkpoints: Checkpoints,
+    /// How old an entry is before a checkpoint is signed over it, in seconds.
+    pub(crate) checkpoint_lag: i64,
 }
 
 impl App {
@@ -120,6 +122,7 @@ impl App {
             origin,
             clock,
             checkpoints: Checkpoints::default(),
+            checkpoint_lag: checkpoint_lag(env)?,
         })
     }
 
@@ -200,6 +203,14 @@ fn channel(env: &Env) -> String {
     let pairs = env.optional("SLACK_CHANNELS").unwrap_or_default();
     let mut ids = pairs.split(',').filter_map(|pair| pair.split_once('='));
     ids.find(|(known, _)| known.trim() == name).map_or(name, |(_, id)| id.trim()).to_owned()
+}
+
+/// `CHECKPOINT_LAG_SECONDS`; [`notary::LAG`] unless set.
+fn checkpoint_lag(env: &Env) -> Result<i64, EnvError> {
+    const NAME: &str = "CHECKPOINT_LAG_SECONDS";
+    let Some(text) = env.optional(NAME) else { return Ok(notary::LAG) };
+    let lag = text.parse().ok().filter(|lag| (0..=3600).contains(lag));
+    lag.ok_or_else(|| EnvError::invalid(NAME, "seconds from 0 to 3600"))
 }
 
 /// The newest key signs, all of them verify.

@@ -3,6 +3,7 @@
 mod args;
 pub mod console;
 mod doctor;
+mod keys;
 pub mod local;
 mod person;
 mod trail;
@@ -27,6 +28,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             webhook::verify(&options, std::io::stdin(), (system_clock())())
         }
         Command::Trail(TrailCommand::Verify(options)) => Ok(trail::verify(&options)),
+        Command::Trail(TrailCommand::Export(options)) => trail::export(&options, &env, (system_clock())()),
         Command::Person(PersonCommand::Put(person)) => person::put(person, &env),
         Command::Person(PersonCommand::Deactivate(person)) => person::deactivate(&person, &env),
     };

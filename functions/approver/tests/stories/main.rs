@@ -11,6 +11,7 @@
 )]
 
 mod abuse;
+mod checkpoints;
 mod crashes;
 mod happy;
 mod logs;

@@ -23,7 +23,7 @@ pub use evidence::{Evidence, MAX_ALL_TEXT, MAX_TEXT, NotEvidence};
 pub use grant::{Grant, NoGrant, Voters};
 pub use link::{Link, LinkKeys, LinkRefused, MAX_TOKEN_LENGTH};
 pub use operation::Operation;
-pub use receipt::{Decision, Method, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner};
+pub use receipt::{Decision, Method, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner, is_signed};
 pub use registry::{Identity, Ineligible, Person, PersonKind};
 pub use stage::{Attempt, IllegalMove, Move, Proposal, Stage};
 

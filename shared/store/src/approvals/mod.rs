@@ -3,7 +3,8 @@
 //! `PROPOSAL#id` holds the item `PROPOSAL`, one `VOTE#person` for each vote and the entries of its
 //! trail; `OPEN#object#operation` names the open proposal of an object, `LOCK#object` the execution
 //! that is at work on it; `REQUEST#id` records a request that was refused; `REGISTRY` holds the people
-//! and whom each identity belongs to; `SESSION#digest` the sessions; `CONTROL` the freeze.
+//! and whom each identity belongs to; `SESSION#digest` the sessions; `CONTROL` the freeze; `CHECKPOINT` the signed checkpoints over all chains,
+//! which are put once and never changed.
 //!
 //! A proposal moves only together with the entry of its trail (no audit, no transition), and only
 //! from the version that was read. What a vote or a claim rests on is asked again in the condition of
@@ -11,6 +12,7 @@
 //! the time at which somebody has to look again, and once it is decided under `decided` by when that
 //! was.
 
+mod checkpoints;
 mod control;
 mod file;
 mod lists;
