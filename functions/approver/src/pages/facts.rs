@@ -1,0 +1,105 @@
+//! What Stripe says: each fact as it was when the proposal was made, and as it was read just now.
+
+use domain::{AccountId, ObjectId, snapshot::Charge};
+use maud::{Markup, html};
+
+use super::text;
+use crate::facts::yes;
+
+/// A fact by its name.
+type Fact = (&'static str, String);
+
+/// What a reviewer of a refund has to know of the charge.
+pub(super) fn of_charge(charge: &Charge) -> Vec<Fact> {
+    let none = |id: Option<String>| id.unwrap_or_else(|| "none".to_owned());
+    vec![
+        ("State", charge.status.to_string()),
+        ("Charged", charge.amount.to_string()),
+        ("On", text::time(charge.created)),
+        ("Went back already", charge.amount_refunded.to_string()),
+        ("Can still go back", charge.refundable().to_string()),
+        ("Disputed", yes(charge.disputed).to_owned()),
+        ("Captured", yes(charge.captured).to_owned()),
+        ("Customer", none(charge.customer.as_ref().map(ToString::to_string))),
+        ("Payment", none(charge.payment_intent.as_ref().map(ToString::to_string))),
+        ("Latest refund", none(charge.latest_refund.as_ref().map(ToString::to_string))),
+    ]
+}
+
+/// A table of facts, what changed in words and not by colour alone. `now` is `None` if Stripe could not
+/// be read.
+pub(super) fn table(then: &[Fact], now: Option<&[Fact]>) -> Markup {
+    html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "Fact" }
+                    th scope="col" { "When proposed" }
+                    th scope="col" { "Now" }
+                }
+            }
+            tbody {
+                @for (name, before) in then {
+                    @let current = now.and_then(|now| value(now, name));
+                    @let changed = current.is_some_and(|current| current != before);
+                    tr .changed[changed] {
+                        th scope="row" { (name) }
+                        td { (before) }
+                        td {
+                            @match current {
+                                Some(current) if changed => { strong { (current) } " (changed)" },
+                                Some(current) => (current),
+                                None => "not read",
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn value<'a>(facts: &'a [Fact], name: &str) -> Option<&'a String> {
+    facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
+/// Where the Stripe Dashboard shows an object; `account` if it is in a connected one.
+pub(super) fn dashboard(object: &ObjectId, livemode: bool, account: Option<&AccountId>) -> Option<String> {
+    let kind = match object.as_str().split_once('_')?.0 {
+        "ch" | "py" | "pi" => "payments",
+        "cus" => "customers",
+        "du" | "dp" => "disputes",
+        "in" => "invoices",
+        "sub" => "subscriptions",
+        _ => return None,
+    };
+    let account = account.map(|account| format!("{account}/")).unwrap_or_default();
+    let mode = if livemode { "" } else { "test/" };
+    Some(format!("https://dashboard.stripe.com/{account}{mode}{kind}/{object}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_said_in_words() {
+        let then = [("Disputed", "no".to_owned()), ("State", "succeeded".to_owned())];
+        let now = [("Disputed", "yes".to_owned()), ("State", "succeeded".to_owned())];
+        let shown = table(&then, Some(&now)).into_string();
+        assert_eq!(shown.matches("(changed)").count(), 1);
+        assert!(shown.contains("<strong>yes</strong> (changed)"), "{shown}");
+        assert_eq!(table(&then, None).into_string().matches("not read").count(), 2);
+    }
+
+    #[test]
+    fn an_object_is_found_in_the_dashboard_of_its_account_and_mode() {
+        let object = |id| ObjectId::parse(id).unwrap();
+        let link = dashboard(&object("ch_1"), true, None).unwrap();
+        assert_eq!(link, "https://dashboard.stripe.com/payments/ch_1");
+        let account = AccountId::parse("acct_9").unwrap();
+        let link = dashboard(&object("cus_1"), false, Some(&account)).unwrap();
+        assert_eq!(link, "https://dashboard.stripe.com/acct_9/test/customers/cus_1");
+        assert_eq!(dashboard(&object("zz_1"), true, None), None);
+    }
+}
