@@ -13,7 +13,8 @@ use crate::{App, http, notary, queue, settle, turn::Turn};
 /// If it is none of them, or a scheduled run failed as a whole; the next run starts over.
 pub async fn handle(app: &App, event: Value) -> Result<Value, Failure> {
     let metrics = app.meter.invocation();
-    let turn = Turn::new(app, &metrics);
+    let keys = app.keyring.now((app.clock)()).await;
+    let turn = Turn::new(app, &metrics, &keys);
     if event.get("Records").is_some() {
         let batch: SqsEvent = read(event)?;
         return write(&queue::take(turn, batch).await);

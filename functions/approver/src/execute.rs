@@ -315,7 +315,7 @@ pub(crate) async fn recount(
         Ok(person.id.clone())
     };
     let need = rule.need(amount);
-    let grant = Grant::issue(action, file.proposal().digest, &receipts, &turn.app.receipts, &voter, need);
+    let grant = Grant::issue(action, file.proposal().digest, &receipts, &turn.keys.receipts, &voter, need);
     Ok(grant.map_err(NotGranted::No))
 }
 

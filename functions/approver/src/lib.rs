@@ -16,6 +16,7 @@ mod event;
 mod execute;
 mod facts;
 mod http;
+mod keyring;
 mod keys;
 mod notary;
 mod notify;
@@ -26,6 +27,7 @@ mod queue;
 mod resume;
 mod settle;
 mod turn;
+mod writing;
 
 pub use app::App;
 pub use checkpoint::Checkpoints;

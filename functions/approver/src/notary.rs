@@ -40,7 +40,7 @@ pub(crate) async fn run(turn: Turn<'_>) -> Result<Report> {
     for (part, is_last) in parts(heads) {
         // Only the last one says that all is in it.
         let statement = Statement::after(last.as_ref(), if is_last { until } else { from }, now, part);
-        let signed = statement.sign(&app.signer);
+        let signed = statement.sign(&turn.keys.signer);
         if !app.approvals.put_checkpoint(&signed).await? {
             // Another run is at it.
             return Ok(report);

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use domain::{CaseKey, PersonId, ProposalId};
 
-use crate::{End, trail::Asked};
+use crate::{End, keys::Kind, trail::Asked};
 
 /// Countersign on this machine. Without a command it runs `local`.
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ pub(crate) enum Command {
     /// The trail of decisions
     #[command(subcommand)]
     Trail(TrailCommand),
+    /// The keys of links, receipts and sessions; AWS credentials and region come from the environment
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// The people who may sign; AWS credentials and region come from the environment
     #[command(subcommand)]
     Person(PersonCommand),
@@ -143,6 +146,34 @@ pub(crate) struct VerifyTrail {
     /// several times if keys were rotated
     #[arg(long = "public-key", value_name = "HEX")]
     pub(crate) public_keys: Vec<String>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Put in a new key, which signs in ten minutes; older ones verify until nothing of theirs is in use
+    Rotate(RotateKeys),
+    /// Show the public halves of the receipt keys, for `trail verify --public-key`
+    Public(KeySecret),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RotateKeys {
+    /// A running `countersign local`, of which all three sets are rotated
+    #[arg(long, value_name = "URL", conflicts_with_all = ["secret", "kind"], required_unless_present = "secret")]
+    pub(crate) api: Option<String>,
+    /// The secret that holds the keys, such as STACK/receipt-key
+    #[arg(long, value_name = "NAME", requires = "kind")]
+    pub(crate) secret: Option<String>,
+    /// What the keys are for
+    #[arg(long, requires = "secret")]
+    pub(crate) kind: Option<Kind>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct KeySecret {
+    /// The secret that holds the keys, such as STACK/receipt-key
+    #[arg(long, value_name = "NAME")]
+    pub(crate) secret: String,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -11,7 +11,7 @@ mod webhook;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
-use args::{Arguments, Command, PersonCommand, TrailCommand, WebhookCommand};
+use args::{Arguments, Command, KeysCommand, PersonCommand, TrailCommand, WebhookCommand};
 use runtime::{Env, system_clock};
 
 /// Runs the command that the arguments name; without one, `local`.
@@ -29,6 +29,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::Trail(TrailCommand::Verify(options)) => Ok(trail::verify(&options)),
         Command::Trail(TrailCommand::Export(options)) => trail::export(&options, &env, (system_clock())()),
+        Command::Keys(KeysCommand::Rotate(options)) => keys::rotate(&options, &env, (system_clock())()),
+        Command::Keys(KeysCommand::Public(secret)) => keys::show(&secret, &env),
         Command::Person(PersonCommand::Put(person)) => person::put(person, &env),
         Command::Person(PersonCommand::Deactivate(person)) => person::deactivate(&person, &env),
     };

@@ -87,7 +87,7 @@ async fn by_link(turn: Turn<'_>, request: &Request, id: &ProposalId, token: &str
 }
 
 fn open_link(turn: Turn<'_>, id: &ProposalId, token: &str) -> Result<Link, LinkRefused> {
-    let link = turn.app.links.open(token, &turn.app.audience, turn.now())?;
+    let link = turn.keys.links.open(token, &turn.app.audience, turn.now())?;
     if link.proposal == *id { Ok(link) } else { Err(LinkRefused::BadMac) }
 }
 

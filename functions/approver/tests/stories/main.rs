@@ -14,6 +14,7 @@ mod abuse;
 mod checkpoints;
 mod crashes;
 mod happy;
+mod keys;
 mod logs;
 mod pages;
 mod sign_in;

@@ -19,7 +19,7 @@ use http::{HeaderValue, StatusCode, header};
 use runtime::Clock;
 use sandbox::{
     Sandbox,
-    world::{APPROVALS_TABLE, CASES_TABLE},
+    world::{APPROVALS_TABLE, CASES_TABLE, Function},
 };
 use serde::Deserialize;
 use store::{Everything, StoreError, everything};
@@ -45,7 +45,8 @@ struct Console {
 /// The page, its data as JSON, and the trail for `countersign trail verify`.
 ///
 /// `POST /clock` with `{"seconds":N}` lets time pass, to see what becomes of a proposal that nobody decides.
-/// The body has to be JSON, which no page of another site can send without asking first.
+/// `POST /keys` with `{}` rotates the keys of links, receipts and sessions.
+/// A body has to be JSON, which no page of another site can send without asking first.
 pub fn router(
     sandbox: Arc<Sandbox>,
     tables: Client,
@@ -60,6 +61,7 @@ pub fn router(
         .route("/trail", get(export))
         .route("/trail/{id}", get(excerpt))
         .route("/clock", post(advance))
+        .route("/keys", post(rotate))
         .route("/console.css", get(|| async { asset("text/css", include_str!("console.css")) }))
         .route("/console.js", get(|| async { asset("text/javascript", include_str!("console.js")) }))
         .with_state(Arc::new(console))
@@ -134,6 +136,14 @@ struct Forward {
 async fn advance(State(console): State<Arc<Console>>, Json(by): Json<Forward>) -> StatusCode {
     console.time.advance(Duration::from_secs(by.seconds.into()));
     StatusCode::NO_CONTENT
+}
+
+async fn rotate(State(console): State<Arc<Console>>, Json(_): Json<serde_json::Value>) -> Response {
+    let env = console.sandbox.variables(Function::Approver).into_iter().collect();
+    match crate::keys::rotate_all(&env, (console.clock)()).await {
+        Ok(said) => said.into_response(),
+        Err(error) => (StatusCode::CONFLICT, format!("{error:#}")).into_response(),
+    }
 }
 
 fn failed(error: &StoreError) -> Response {
