@@ -198,10 +198,10 @@ fn channel(env: &Env) -> String {
 
 /// `CHECKPOINT_LAG_SECONDS`; [`notary::LAG`] unless set.
 fn checkpoint_lag(env: &Env) -> Result<i64, EnvError> {
-    const NAME: &str = "CHECKPOINT_LAG_SECONDS";
-    let Some(text) = env.optional(NAME) else { return Ok(notary::LAG) };
+    const LAG: &str = "CHECKPOINT_LAG_SECONDS";
+    let Some(text) = env.optional(LAG) else { return Ok(notary::LAG) };
     let lag = text.parse().ok().filter(|lag| (0..=3600).contains(lag));
-    lag.ok_or_else(|| EnvError::invalid(NAME, "seconds from 0 to 3600"))
+    lag.ok_or_else(|| EnvError::invalid(LAG, "seconds from 0 to 3600"))
 }
 
 #[cfg(test)]
