@@ -89,6 +89,7 @@ MAY = {
 # SAM makes one role for each schedule.
 SCHEDULES = {
     "ApproverSettleRole": "Approver",
+    "ApproverCheckpointRole": "Approver",
     "ReconcilerStepsRole": "Reconciler",
     "ReconcilerCasesRole": "Reconciler",
     "ReconcilerEventsRole": "Reconciler",

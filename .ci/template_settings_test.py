@@ -199,6 +199,7 @@ class Edge(unittest.TestCase):
         }
         expected = {
             ("Approver", "rate(5 minutes)", '{"schedule":"settle"}', "${AWS::StackName}-settle"),
+            ("Approver", "rate(1 hour)", '{"schedule":"checkpoint"}', "${AWS::StackName}-checkpoint"),
             ("Reconciler", "rate(5 minutes)", '{"sweep":"steps"}', "${AWS::StackName}-sweep-steps"),
             ("Reconciler", "rate(15 minutes)", '{"sweep":"cases"}', "${AWS::StackName}-sweep-cases"),
             ("Reconciler", "rate(1 day)", '{"sweep":"key"}', "${AWS::StackName}-sweep-key"),

@@ -4,18 +4,13 @@ use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use connectors::slack::Slack;
-use domain::{
-    AccountId, PersonId,
-    approval::{LinkKeys, ReceiptKeys, ReceiptSigner},
-    policy::Bundle,
-    snapshot::Read,
-};
-use gated::stripe::{Settings, Writer};
-use runtime::{Clock, Env, EnvError, Meter, Secrets, aws::Aws, secrets};
-use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use domain::{AccountId, PersonId, policy::Bundle, snapshot::Read};
+use gated::stripe::Settings;
+use runtime::{Clock, Env, EnvError, Meter, Secrets, aws::Aws};
+use secrecy::SecretString;
 use store::{Approvals, Cases};
 
-use crate::{Checkpoints, keys::SessionKeys, oidc::Oidc};
+use crate::{Checkpoints, keyring::Keyring, notary, oidc::Oidc, writing::Writing};
 
 /// How long a run may hold an execution, in seconds: longer than the function's time-out (29 s), so
 /// that a run that is still alive never loses its hold.
@@ -46,17 +41,16 @@ pub struct App {
     pub(crate) account: AccountId,
     /// Connected accounts that may be written to.
     pub(crate) connected: BTreeSet<AccountId>,
-    pub(crate) writer: Writer,
+    pub(crate) writer: Writing,
     pub(crate) slack: Slack,
     /// The conversation that hears of outcomes.
     pub(crate) channel: String,
     pub(crate) bundle: Bundle,
-    pub(crate) links: LinkKeys,
-    pub(crate) signer: ReceiptSigner,
-    pub(crate) receipts: ReceiptKeys,
-    pub(crate) sessions: SessionKeys,
+    pub(crate) keyring: Keyring,
     pub(crate) oidc: Oidc,
     pub(crate) checkpoints: Checkpoints,
+    /// How old an entry is before a checkpoint is signed over it, in seconds.
+    pub(crate) checkpoint_lag: i64,
 }
 
 impl App {
@@ -69,35 +63,36 @@ impl App {
         let aws = Aws::from_env(env)?;
         let names = Names::from_env(env)?;
         let bundle = runtime::policy::load(env.optional("POLICY_DIR").unwrap_or("/opt/policy").as_ref())?;
-        let values = Secrets::new(aws.secrets_manager()).get_all(names.0).await?;
+        let stored = Secrets::new(aws.secrets_manager());
+        let values = stored.get_all(names.0).await?;
         let Ok([read, write, link, receipt, session, oidc, slack]) = <[SecretString; 7]>::try_from(values)
         else {
             bail!("seven secrets were asked for, another number came");
         };
-        let [_, _, link_name, receipt_name, session_name, ..] = names.0;
+        let keyring = Keyring::new(stored.clone(), Keyring::names(env)?, &[link, receipt, session], clock())?;
+        let [_, write_name, ..] = names.0;
 
         let stripe_base = runtime::stripe::base(env)?;
         let slack_base = env.base("SLACK_API_BASE", "https://slack.com/api")?;
         let issuer_base = env.base("OIDC_ISSUER", "https://slack.com")?;
         let http = runtime::http::client(&[&stripe_base, &slack_base])?;
         let stripe = runtime::stripe::reader(env, http.clone(), &read)?;
-        let write = stripe::ApiKey::new(&write)
+        let write_key = stripe::ApiKey::new(&write)
             .context("the secret in `STRIPE_WRITE_KEY_SECRET` is no Stripe key")?;
         ensure!(
-            write.mode() == stripe.mode(),
+            write_key.mode() == stripe.mode(),
             "one Stripe key is for live mode and one for test mode; store two keys of one mode"
         );
         let account = account(env, &stripe).await?;
         let connected = connected(env)?;
         let settings = Settings {
             base: stripe::Base::new(stripe_base.as_str())?,
-            key: write,
+            key: write_key,
             account: account.clone(),
             connected: connected.clone(),
             timeout: WRITE,
         };
         let origin = origin(env)?;
-        let (signer, receipts) = receipt_keys(&secrets::key_set(receipt_name, &receipt)?)?;
         let dynamodb = aws.dynamodb();
         Ok(Self {
             meter: Meter::from_env("approver", env, clock.clone())?,
@@ -108,18 +103,16 @@ impl App {
             stripe,
             account,
             connected,
-            writer: Writer::new(http.clone(), settings),
+            writer: Writing::new(http.clone(), settings, stored, write_name, write),
             slack: Slack::new(http, slack_base.as_str(), slack),
             channel: channel(env),
             bundle,
-            links: LinkKeys::new(exposed(&secrets::key_set(link_name, &link)?)),
-            signer,
-            receipts,
-            sessions: SessionKeys::new(&secrets::key_set(session_name, &session)?)?,
+            keyring,
             oidc: Oidc::new(env, &issuer_base, oidc, &origin)?,
             origin,
             clock,
             checkpoints: Checkpoints::default(),
+            checkpoint_lag: checkpoint_lag(env)?,
         })
     }
 
@@ -141,12 +134,13 @@ struct Names<'a>([&'a str; 7]);
 
 impl<'a> Names<'a> {
     fn from_env(env: &'a Env) -> Result<Self, EnvError> {
+        let [links, receipts, sessions] = Keyring::names(env)?;
         Ok(Self([
             env.required("STRIPE_READ_KEY_SECRET")?,
             env.required("STRIPE_WRITE_KEY_SECRET")?,
-            env.required("LINK_KEYS_SECRET")?,
-            env.required("RECEIPT_KEY_SECRET")?,
-            env.required("SESSION_KEYS_SECRET")?,
+            links,
+            receipts,
+            sessions,
             env.required("OIDC_CLIENT_SECRET_SECRET")?,
             env.required("SLACK_TOKEN_SECRET")?,
         ]))
@@ -202,22 +196,12 @@ fn channel(env: &Env) -> String {
     ids.find(|(known, _)| known.trim() == name).map_or(name, |(_, id)| id.trim()).to_owned()
 }
 
-/// The newest key signs, all of them verify.
-fn receipt_keys(keys: &[(String, SecretSlice<u8>)]) -> Result<(ReceiptSigner, ReceiptKeys)> {
-    let mut signers = Vec::new();
-    for (id, seed) in keys {
-        let signer = ReceiptSigner::new(id.as_str(), seed.expose_secret());
-        signers.push(
-            signer.with_context(|| format!("the receipt key `{id}` must be 32 bytes; make a new one"))?,
-        );
-    }
-    let receipts = ReceiptKeys::new(signers.iter().map(ReceiptSigner::public));
-    let signer = signers.into_iter().next().context("there is no receipt key; store one")?;
-    Ok((signer, receipts))
-}
-
-fn exposed(keys: &[(String, SecretSlice<u8>)]) -> Vec<(String, Vec<u8>)> {
-    keys.iter().map(|(id, key)| (id.clone(), key.expose_secret().to_vec())).collect()
+/// `CHECKPOINT_LAG_SECONDS`; [`notary::LAG`] unless set.
+fn checkpoint_lag(env: &Env) -> Result<i64, EnvError> {
+    const LAG: &str = "CHECKPOINT_LAG_SECONDS";
+    let Some(text) = env.optional(LAG) else { return Ok(notary::LAG) };
+    let lag = text.parse().ok().filter(|lag| (0..=3600).contains(lag));
+    lag.ok_or_else(|| EnvError::invalid(LAG, "seconds from 0 to 3600"))
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ async fn write(turn: Turn<'_>, file: &ProposalFile, ballot: &Ballot<'_>) -> Resu
     let proposal = file.proposal();
     let now = turn.now();
     let id = keys::random_id("rc").map_err(unwritable)?;
-    let receipt = turn.app.signer.sign(ReceiptBody {
+    let receipt = turn.keys.signer.sign(ReceiptBody {
         id,
         proposal: proposal.action.proposal.clone(),
         digest: proposal.digest,

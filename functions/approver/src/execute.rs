@@ -337,7 +337,7 @@ pub(crate) async fn recount(turn: Turn<'_>, file: &ProposalFile) -> Result<Resul
         eligible::check(turn.app, person, action, &around).map(|_| person.id.clone())
     };
     let need = eligible::need(turn.app, rule, action, stake);
-    let grant = Grant::issue(action, file.proposal().digest, &receipts, &turn.app.receipts, &voter, need);
+    let grant = Grant::issue(action, file.proposal().digest, &receipts, &turn.keys.receipts, &voter, need);
     Ok(grant.map_err(NotGranted::No))
 }
 

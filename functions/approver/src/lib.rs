@@ -2,7 +2,8 @@
 //!
 //! The only function that holds a key to write with. Three sources drive it, told apart by the shape
 //! of the event ([`handle`]): people through the HTTP API, the agent's requests through a queue, and a
-//! schedule that expires what nobody decided and settles what a killed run left behind.
+//! schedule that expires what nobody decided, settles what a killed run left behind, and signs checkpoints
+//! over the trail.
 //!
 //! A request becomes a proposal by what Stripe and policy say, not by what the request says
 //! (`propose`); people are told (`notify`), look and vote (`http`, `ballot`); what enough of them
@@ -15,8 +16,10 @@ mod eligible;
 mod event;
 mod execute;
 mod http;
+mod keyring;
 mod keys;
 mod message;
+mod notary;
 mod notify;
 mod oidc;
 mod pages;
@@ -27,6 +30,7 @@ mod resume;
 mod settle;
 mod turn;
 mod withdraw;
+mod writing;
 
 pub use app::App;
 pub use checkpoint::Checkpoints;

@@ -16,5 +16,5 @@ async fn start(env: Env, clock: Clock) -> Result<()> {
     let app = App::from_env(&env, clock).await?;
     let app = &app;
     let answer = |event: LambdaEvent<Value>| async move { approver::handle(app, event.payload).await };
-    lambda_runtime::run(service_fn(answer)).await.map_err(|error| anyhow!(error))
+    Box::pin(lambda_runtime::run(service_fn(answer))).await.map_err(|error| anyhow!(error))
 }

@@ -112,7 +112,7 @@ fn link(turn: Turn<'_>, row: &ProposalRow, to: &Identity) -> Result<String> {
         expires: now.plus(LINK_LIFE),
         nonce: keys::random()?,
     };
-    let token = turn.app.links.mint(&link).context("there is no link key")?;
+    let token = turn.keys.links.mint(&link).context("there is no link key")?;
     Ok(format!("{}/a/{}?t={token}", turn.app.origin, row.id()))
 }
 

@@ -6,18 +6,20 @@ use runtime::Metrics;
 use serde_json::Value;
 use store::ProposalRow;
 
-use crate::{App, keys};
+use crate::{App, keyring::Keys, keys};
 
 /// One invocation.
 #[derive(Clone, Copy)]
 pub(crate) struct Turn<'a> {
     pub(crate) app: &'a App,
     pub(crate) metrics: &'a Metrics,
+    /// The keys of our own, as they count now.
+    pub(crate) keys: &'a Keys,
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) const fn new(app: &'a App, metrics: &'a Metrics) -> Self {
-        Self { app, metrics }
+    pub(crate) const fn new(app: &'a App, metrics: &'a Metrics, keys: &'a Keys) -> Self {
+        Self { app, metrics, keys }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -3,9 +3,9 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use domain::{Currency, PersonId};
+use domain::{CaseKey, Currency, PersonId, ProposalId};
 
-use crate::End;
+use crate::{End, keys::Kind, trail::Asked};
 
 /// Countersign on this machine. Without a command it runs `local`.
 #[derive(Debug, Parser)]
@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// Take back what was given out; AWS credentials and region come from the environment
     #[command(subcommand)]
     Revoke(RevokeCommand),
+    /// The keys of links, receipts and sessions; AWS credentials and region come from the environment
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// The people who may sign; AWS credentials and region come from the environment
     #[command(subcommand)]
     Person(PersonCommand),
@@ -93,6 +96,52 @@ pub(crate) enum TrailCommand {
     /// Check every hash chain: exit 0 if all hold, 1 with the first bad entry, 2 if there is nothing to
     /// read
     Verify(VerifyTrail),
+    /// Write everything about one case, or one proposal and its case, for an auditor: `ID.jsonl` to check
+    /// and `ID.html` to read
+    Export(ExportTrail),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportTrail {
+    /// The case, such as `charge:ch_…`, or a proposal, `ap_…`
+    #[arg(long, value_name = "ID", alias = "proposal", value_parser = trail_id)]
+    case: String,
+    /// Folder for the two files
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// A running `countersign local`
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8400")]
+    api: String,
+    /// The table of cases, instead of --api; AWS credentials and region come from the environment
+    #[arg(long, value_name = "NAME", requires = "approvals_table", conflicts_with = "api")]
+    cases_table: Option<String>,
+    /// The table of approvals
+    #[arg(long, value_name = "NAME", requires = "cases_table")]
+    approvals_table: Option<String>,
+}
+
+impl ExportTrail {
+    pub(crate) fn id(&self) -> &str {
+        &self.case
+    }
+
+    pub(crate) fn source(&self) -> Asked<'_> {
+        match (&self.cases_table, &self.approvals_table) {
+            (Some(cases), Some(approvals)) => Asked::Tables([cases, approvals]),
+            _ => Asked::Api(&self.api),
+        }
+    }
+}
+
+/// An id becomes a path and a file's name, so it is one of the two kinds and nothing else.
+fn trail_id(text: &str) -> Result<String, String> {
+    if text.parse::<CaseKey>().is_ok()
+        || ProposalId::parse(text).is_ok_and(|id| id.as_str().starts_with("ap_"))
+    {
+        Ok(text.to_owned())
+    } else {
+        Err("name a case (`charge:ch_…`) or a proposal (`ap_…`)".to_owned())
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -100,9 +149,41 @@ pub(crate) struct VerifyTrail {
     /// A running `countersign local`
     #[arg(long, value_name = "URL", default_value = "http://localhost:8400", conflicts_with = "file")]
     pub(crate) api: String,
-    /// A file as served at `/_console/trail`
+    /// A file as `trail export` writes it
     #[arg(long, value_name = "F")]
     pub(crate) file: Option<PathBuf>,
+    /// The public key of receipts and checkpoints: checks signatures too, and that no tail was cut off;
+    /// several times if keys were rotated
+    #[arg(long = "public-key", value_name = "HEX")]
+    pub(crate) public_keys: Vec<String>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Put in a new key, which signs in ten minutes; older ones verify until nothing of theirs is in use
+    Rotate(RotateKeys),
+    /// Show the public halves of the receipt keys, for `trail verify --public-key`
+    Public(KeySecret),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RotateKeys {
+    /// A running `countersign local`, of which all three sets are rotated
+    #[arg(long, value_name = "URL", conflicts_with_all = ["secret", "kind"], required_unless_present = "secret")]
+    pub(crate) api: Option<String>,
+    /// The secret that holds the keys, such as STACK/receipt-key
+    #[arg(long, value_name = "NAME", requires = "kind")]
+    pub(crate) secret: Option<String>,
+    /// What the keys are for
+    #[arg(long, requires = "secret")]
+    pub(crate) kind: Option<Kind>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct KeySecret {
+    /// The secret that holds the keys, such as STACK/receipt-key
+    #[arg(long, value_name = "NAME")]
+    pub(crate) secret: String,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -4,6 +4,7 @@ mod args;
 pub mod console;
 mod doctor;
 mod freeze;
+mod keys;
 pub mod local;
 mod person;
 mod seal;
@@ -12,7 +13,10 @@ mod webhook;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
-use args::{Arguments, Command, PersonCommand, PolicyCommand, RevokeCommand, TrailCommand, WebhookCommand};
+use args::{
+    Arguments, Command, KeysCommand, PersonCommand, PolicyCommand, RevokeCommand, TrailCommand,
+    WebhookCommand,
+};
 use runtime::{Env, system_clock};
 
 /// Runs the command that the arguments name; without one, `local`.
@@ -32,6 +36,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Policy(PolicyCommand::Seal(options)) => seal::run(&options),
         Command::Freeze(command) => freeze::run(&command, &env),
         Command::Revoke(RevokeCommand::LinkKey { table, key }) => freeze::revoke_link_key(&table, &key, &env),
+        Command::Trail(TrailCommand::Export(options)) => trail::export(&options, &env, (system_clock())()),
+        Command::Keys(KeysCommand::Rotate(options)) => keys::rotate(&options, &env, (system_clock())()),
+        Command::Keys(KeysCommand::Public(secret)) => keys::show(&secret, &env),
         Command::Person(PersonCommand::Put(person)) => person::put(person, &env),
         Command::Person(PersonCommand::Deactivate(person)) => person::deactivate(&person, &env),
     };

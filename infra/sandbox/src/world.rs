@@ -244,11 +244,11 @@ fn put_secrets(secrets: &Secrets, keys: &Keys) -> Result<()> {
         &keys.stripe_write_key,
         &keys.slack_token,
         &keys.oidc_client_secret,
-        &keys.link_keys,
-        &keys.receipt_key,
-        &keys.session_keys,
     ];
-    SECRETS.iter().zip(values).try_for_each(|(name, value)| secrets.put(name, value))
+    // Key sets are rotated, and a restart does not undo that.
+    let sets = [&keys.link_keys, &keys.receipt_key, &keys.session_keys];
+    SECRETS.iter().zip(values).try_for_each(|(name, value)| secrets.put(name, value))?;
+    SECRETS.iter().skip(values.len()).zip(sets).try_for_each(|(name, value)| secrets.put_new(name, value))
 }
 
 #[cfg(test)]

@@ -1,9 +1,15 @@
 //! The trail: a hash chain for each case and each proposal, written in the same transaction as what
 //! it records, and verified by anybody who can read it (I6).
 
+mod checkpoint;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Timestamp, encoding};
+
+pub use checkpoint::{
+    BadCheckpoint, Checkpoint, MOST_HEADS, Statement, chain_name, verify_chain, verify_row,
+};
 
 /// The end of a chain: what the next entry continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

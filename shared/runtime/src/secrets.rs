@@ -2,6 +2,7 @@
 
 use aws_sdk_secretsmanager::Client;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use domain::Timestamp;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use tokio::task::JoinSet;
@@ -69,6 +70,18 @@ impl Secrets {
         }
     }
 
+    /// Stores a new current value. No function may: this is for whoever rotates keys.
+    ///
+    /// # Errors
+    /// [`SecretError::Unreadable`] if the service refuses.
+    pub async fn put(&self, name: &str, value: &SecretString) -> Result<(), SecretError> {
+        let put = self.client.put_secret_value().secret_id(name).secret_string(value.expose_secret());
+        put.send()
+            .await
+            .map(drop)
+            .map_err(|error| SecretError::Unreadable { name: name.to_owned(), source: Cause::of(&error) })
+    }
+
     /// The current values in the order of the names, read at the same time: at start a function waits
     /// for one answer instead of for all of them one after another.
     pub async fn get_all<N: AsRef<str>>(
@@ -117,15 +130,22 @@ pub fn list(name: &str, secret: &SecretString) -> Result<Vec<SecretString>, Secr
     Ok(values)
 }
 
-/// The keys of a set with their ids, newest first: `{"keys":[{"id":"k1","key":"<base64>"}]}`.
+/// The keys of a set with their ids as they count at `now`: the one that signs first, then those that
+/// only verify. `{"keys":[{"id":"k1","key":"<base64>","from":…,"until":…}]}`, times in seconds and optional:
+/// a key signs from `from` on, until a later one does, and verifies until `until`. A key is put in some time
+/// before it signs, so that every running function knows it by then.
 ///
 /// # Errors
-/// [`SecretError::Malformed`] for another shape, no keys, an id that is blank or there twice, or an
-/// empty key.
-pub fn key_set(name: &str, secret: &SecretString) -> Result<Vec<(String, SecretSlice<u8>)>, SecretError> {
-    read_key_set(secret.expose_secret()).ok_or_else(|| SecretError::Malformed {
+/// [`SecretError::Malformed`] for another shape, no key that signs, an id that is blank or there twice, or
+/// an empty key.
+pub fn key_set(
+    name: &str,
+    secret: &SecretString,
+    now: Timestamp,
+) -> Result<Vec<(String, SecretSlice<u8>)>, SecretError> {
+    read_key_set(secret.expose_secret(), now.seconds()).ok_or_else(|| SecretError::Malformed {
         name: name.to_owned(),
-        expected: r#"JSON like {"keys":[{"id":"k1","key":"<base64>"}]}, newest first, each id once"#,
+        expected: r#"JSON like {"keys":[{"id":"k1","key":"<base64>"}]}, each id once, with a key in use"#,
     })
 }
 
@@ -133,6 +153,9 @@ pub fn key_set(name: &str, secret: &SecretString) -> Result<Vec<(String, SecretS
 #[serde(deny_unknown_fields)]
 struct KeySet {
     keys: Vec<Key>,
+    /// Public halves of keys that are gone, for auditors. No function takes them for anything.
+    #[serde(default, rename = "retired")]
+    _retired: Vec<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -140,19 +163,36 @@ struct KeySet {
 struct Key {
     id: String,
     key: String,
+    #[serde(default)]
+    from: Option<i64>,
+    #[serde(default)]
+    until: Option<i64>,
 }
 
-fn read_key_set(json: &str) -> Option<Vec<(String, SecretSlice<u8>)>> {
+fn read_key_set(json: &str, now: i64) -> Option<Vec<(String, SecretSlice<u8>)>> {
     let set: KeySet = serde_json::from_str(json).ok()?;
     let mut keys: Vec<(String, SecretSlice<u8>)> = Vec::with_capacity(set.keys.len());
-    for Key { id, key } in set.keys {
+    let (mut ids, mut signs) = (Vec::new(), None);
+    for Key { id, key, from, until } in set.keys {
         let bytes = STANDARD.decode(key.trim()).ok()?;
-        if id.is_empty() || bytes.is_empty() || keys.iter().any(|(other, _)| *other == id) {
+        if id.is_empty() || bytes.is_empty() || ids.contains(&id) {
             return None;
+        }
+        ids.push(id.clone());
+        if until.is_some_and(|until| until <= now) {
+            continue;
+        }
+        // Of several without a time, the first is the newest.
+        let from = from.unwrap_or(i64::MIN);
+        if from <= now && signs.is_none_or(|(best, _)| from > best) {
+            signs = Some((from, keys.len()));
         }
         keys.push((id, SecretSlice::from(bytes)));
     }
-    (!keys.is_empty()).then_some(keys)
+    let (_, first) = signs?;
+    let signs = keys.remove(first);
+    keys.insert(0, signs);
+    Some(keys)
 }
 
 #[cfg(test)]
@@ -235,9 +275,26 @@ mod tests {
     #[test]
     fn a_key_set_keeps_its_order() {
         let secret = SecretString::from(r#"{"keys":[{"id":"k2","key":"AQI="},{"id":"k1","key":"Aw=="}]}"#);
-        let keys = key_set("LINK_KEYS", &secret).unwrap();
+        let keys = key_set("LINK_KEYS", &secret, Timestamp::from_seconds(0)).unwrap();
         let keys: Vec<_> = keys.iter().map(|(id, key)| (id.as_str(), key.expose_secret())).collect();
         assert_eq!(keys, [("k2", &[1, 2][..]), ("k1", &[3][..])]);
+    }
+
+    #[test]
+    fn a_key_signs_from_its_time_on_and_verifies_until_its_end() {
+        let secret = SecretString::from(
+            r#"{"keys":[{"id":"k2","key":"AQI=","from":100},{"id":"k1","key":"Aw==","until":200}],"retired":[{"id":"k0"}]}"#,
+        );
+        let at = |now| {
+            let keys = key_set("LINK_KEYS", &secret, Timestamp::from_seconds(now)).unwrap();
+            keys.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        assert_eq!(at(99), ["k1", "k2"], "known before it signs");
+        assert_eq!(at(100), ["k2", "k1"]);
+        assert_eq!(at(199), ["k2", "k1"]);
+        assert_eq!(at(200), ["k2"], "its end");
+        let early = SecretString::from(r#"{"keys":[{"id":"k2","key":"AQI=","from":100}]}"#);
+        assert!(key_set("LINK_KEYS", &early, Timestamp::from_seconds(99)).is_err(), "nothing signs");
     }
 
     #[test]
@@ -251,7 +308,10 @@ mod tests {
             r#"{"keys":[{"id":"k1","key":"AQI="},{"id":"k1","key":"AQI="}]}"#,
             r#"{"keys":[{"id":"k1","key":"AQI=","canary":1}]}"#,
         ] {
-            let error = format!("{:?}", key_set("LINK_KEYS", &SecretString::from(bad)).unwrap_err());
+            let error = format!(
+                "{:?}",
+                key_set("LINK_KEYS", &SecretString::from(bad), Timestamp::from_seconds(0)).unwrap_err()
+            );
             assert!(error.contains("LINK_KEYS") && !error.contains("canary"), "{error}");
         }
     }

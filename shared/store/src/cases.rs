@@ -352,10 +352,15 @@ pub(crate) async fn trail_of(
     Ok(entries)
 }
 
+/// The partition of the index for entries of trails, by their time: what grew since a checkpoint.
+pub(crate) const TRAIL: &str = "trail";
+
 pub(crate) fn trail_item(pk: &str, entry: &trail::Entry) -> Result<Item, StoreError> {
     // Ten digits, so that the order of the keys is the order of the entries.
     let mut item = key(pk, &format!("TRAIL#{:010}", entry.seq));
     item.insert("entry".into(), nested(entry)?);
+    item.insert("due_kind".into(), s(TRAIL));
+    item.insert("due_at".into(), at(entry.at));
     Ok(item)
 }
 

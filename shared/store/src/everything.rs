@@ -29,6 +29,8 @@ pub struct Everything {
     pub trails: BTreeMap<String, Vec<trail::Entry>>,
     /// Where each subject says that its chain ends.
     pub heads: BTreeMap<String, trail::Head>,
+    /// All checkpoints, oldest first.
+    pub checkpoints: Vec<trail::Checkpoint>,
     /// The keys of items that this program cannot have written.
     pub unreadable: Vec<String>,
 }
@@ -52,6 +54,7 @@ pub async fn everything(client: &Client, tables: [&str; 2]) -> Result<Everything
     all.cases.sort_by(|one, other| one.key.cmp(&other.key));
     all.steps.sort_by(|one, other| (&one.step.case, &one.step.key).cmp(&(&other.step.case, &other.step.key)));
     all.proposals.sort_by(|one, other| one.id().cmp(other.id()));
+    all.checkpoints.sort_by_key(|one| one.statement.number);
     // A table gives a partition in the order of its keys, and the entries' keys are their order; this
     // does not depend on it.
     all.trails.values_mut().for_each(|entries| entries.sort_by_key(|entry| entry.seq));
@@ -78,6 +81,7 @@ impl Everything {
                 self.heads.insert(row.id().to_string(), row.proposal.trail);
                 self.proposals.push(row);
             }
+            _ if item.contains_key("checkpoint") => self.checkpoints.push(read(item, "checkpoint")?),
             // A refusal is put once, with the only entry of its trail.
             "REQUEST" if item.contains_key("refusal") => {
                 let entry: trail::Entry = read(item, "refusal")?;

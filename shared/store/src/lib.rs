@@ -10,6 +10,7 @@
 
 mod approvals;
 mod cases;
+mod chains;
 mod events;
 mod everything;
 mod item;
@@ -22,6 +23,7 @@ pub use approvals::{
     Vote, VoteError,
 };
 pub use cases::{Cases, CustomerRow, Due, RequestRow, Turn, TurnState};
+pub use chains::{Excerpt, excerpt};
 pub use events::{Claim, EventOutcome, EventRow};
 pub use everything::{Everything, everything};
 pub use steps::{StepRow, StepState};

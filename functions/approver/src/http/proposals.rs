@@ -3,11 +3,13 @@
 use anyhow::Result;
 use domain::{
     Digest, PersonId, ProposalId,
-    approval::{Attempt, Decision, EmailAddress, Link, LinkRefused, Person, Stage},
+    approval::{Attempt, Decision, EmailAddress, Link, LinkRefused, Person, Receipt, Stage},
+    policy::{RuleRef, Verdict},
     snapshot::Customer,
 };
 use http::StatusCode;
 use runtime::failure;
+use serde::Deserialize;
 use store::{ProposalFile, ProposalRow};
 
 use super::{
@@ -41,7 +43,7 @@ pub(super) async fn inbox(turn: Turn<'_>, request: &Request) -> Result<Answer> {
     for row in open {
         if waits_for(turn, &me.person, &row).await? { mine.push(row) } else { others.push(row) }
     }
-    let page = pages::inbox(&me.shown(turn), &mine, &others, &decided, frozen.is_some(), turn.now());
+    let page = pages::inbox(&me.shown(turn), &mut mine, &mut others, &decided, frozen.is_some(), turn.now());
     Ok(Answer::ok(page))
 }
 
@@ -96,7 +98,7 @@ async fn by_link(turn: Turn<'_>, request: &Request, id: &ProposalId, token: &str
 }
 
 fn open_link(turn: Turn<'_>, id: &ProposalId, token: &str) -> Result<Link, LinkRefused> {
-    let link = turn.app.links.open(token, &turn.app.audience, turn.now())?;
+    let link = turn.keys.links.open(token, &turn.app.audience, turn.now())?;
     if link.proposal == *id { Ok(link) } else { Err(LinkRefused::BadMac) }
 }
 
@@ -180,7 +182,13 @@ async fn result(
 ) -> Result<Answer> {
     let Some(file) = turn.app.approvals.proposal(id).await? else { return Ok(Answer::not_found()) };
     let status = if *progress == Progress::Frozen { StatusCode::LOCKED } else { StatusCode::OK };
-    Ok(Answer::page(status, pages::result(&me.shown(turn), &file, decision, progress)))
+    let own = receipt_of(&file, &me.person);
+    Ok(Answer::page(status, pages::result(&me.shown(turn), &file, own, decision, progress)))
+}
+
+/// The receipt of somebody's own vote.
+fn receipt_of<'a>(file: &'a ProposalFile, person: &Person) -> Option<&'a Receipt> {
+    file.votes.iter().find(|vote| vote.person == person.id).map(|vote| &vote.receipt)
 }
 
 /// The review page, with everything read again.
@@ -237,6 +245,7 @@ async fn show(
         now_read: &now,
         customer: customer.as_ref().filter(|customer| !customer.deleted),
         moved: moved.unwrap_or_default(),
+        asked_by_rules: asked_by_rules(turn, file).await,
         rules: &verdict.rules,
         requester: name(&proposal.action.requester).unwrap_or_else(|| "the agent".to_owned()),
         signed: file
@@ -249,6 +258,7 @@ async fn show(
             .filter(|person| eligible::by_row(turn.app, person, row) && !notify::has_voted(file, person))
             .map(|person| person.name.clone())
             .collect(),
+        receipt: receipt_of(file, &me.person),
         refused: refused.map(|refused| refused.to_string()),
         may_approve,
         may_deny,
@@ -258,7 +268,34 @@ async fn show(
         notice,
         frozen: frozen.is_some(),
         csrf: me.timed_csrf(turn, "decide", &[id, &digest]),
+        account: Some(&proposal.action.account).filter(|account| **account != turn.app.account),
         now: turn.now(),
     };
     Ok(Answer::ok(pages::review(&review)))
+}
+
+/// The rules by which the agent asked, from the trail of the case. They are only shown; without them the
+/// page says the rest.
+async fn asked_by_rules(turn: Turn<'_>, file: &ProposalFile) -> Vec<RuleRef> {
+    #[derive(Deserialize)]
+    struct Decided {
+        decision: Verdicts,
+    }
+    #[derive(Deserialize)]
+    struct Verdicts {
+        verdicts: Vec<Verdict>,
+    }
+    let Some(case) = &file.row.value.dossier.case else { return Vec::new() };
+    let entries = match turn.app.cases.trail(case).await {
+        Ok(entries) => entries,
+        Err(error) => {
+            tracing::warn!(failure = failure::chain(&error), "a review page could not read the case's trail");
+            return Vec::new();
+        }
+    };
+    let asked = entries.iter().rev().find_map(|entry| {
+        let decided: Decided = serde_json::from_str(&entry.body).ok()?;
+        decided.decision.verdicts.into_iter().find(|verdict| verdict.asked == "request" && verdict.permitted)
+    });
+    asked.map(|verdict| verdict.rules).unwrap_or_default()
 }

@@ -38,14 +38,14 @@ impl SignedIn {
     pub(super) fn csrf(&self, turn: Turn<'_>, form: &str, bound_to: &[&str]) -> String {
         let token = self.token.to_string();
         let fields: Vec<&str> = [token.as_str()].into_iter().chain(bound_to.iter().copied()).collect();
-        turn.app.sessions.tag(&format!("approval/csrf/{form}/v1"), &fields)
+        turn.keys.sessions.tag(&format!("approval/csrf/{form}/v1"), &fields)
     }
 
     /// Whether a form came from a page that this session was shown.
     pub(super) fn verify(&self, turn: Turn<'_>, form: &str, bound_to: &[&str], csrf: &str) -> bool {
         let token = self.token.to_string();
         let fields: Vec<&str> = [token.as_str()].into_iter().chain(bound_to.iter().copied()).collect();
-        turn.app.sessions.verify(&format!("approval/csrf/{form}/v1"), &fields, csrf)
+        turn.keys.sessions.verify(&format!("approval/csrf/{form}/v1"), &fields, csrf)
     }
 
     /// The anti-forgery token of a form that somebody has to read first: it tells when it was shown.
@@ -188,13 +188,13 @@ const SEAL: &str = "approval/sign-in/v1";
 /// A sign-in under way, as its cookie: anybody can read it, and only we can write it.
 fn sealed(turn: Turn<'_>, started: &Started) -> Result<String> {
     let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(started)?);
-    let tag = turn.app.sessions.tag(SEAL, &[&payload]);
+    let tag = turn.keys.sessions.tag(SEAL, &[&payload]);
     Ok(format!("{payload}.{tag}"))
 }
 
 fn opened(turn: Turn<'_>, cookie: &str) -> Option<Started> {
     let (payload, tag) = cookie.split_once('.')?;
-    if !turn.app.sessions.verify(SEAL, &[payload], tag) {
+    if !turn.keys.sessions.verify(SEAL, &[payload], tag) {
         return None;
     }
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()

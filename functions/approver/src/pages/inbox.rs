@@ -6,44 +6,69 @@ use store::ProposalRow;
 
 use super::{Me, page, text};
 
-/// The inbox of one person.
+/// The inbox of one person. What runs out first comes first, and of what runs out together the largest.
 pub(crate) fn inbox(
     me: &Me,
-    mine: &[ProposalRow],
-    others: &[ProposalRow],
+    mine: &mut [ProposalRow],
+    others: &mut [ProposalRow],
     decided: &[ProposalRow],
     frozen: bool,
     now: Timestamp,
 ) -> Markup {
+    mine.sort_by_key(urgency);
+    others.sort_by_key(urgency);
     let body = html! {
-        @if frozen { section .warn { "Everything is stopped: approvals do not count, and nothing is done." } }
+        @if frozen {
+            section .warn role="alert" { "Everything is stopped: approvals do not count, and nothing is done." }
+        }
         section {
-            h2 { "Waits for you" }
+            h2 { "Waits for you" (count(mine)) }
             (list(mine, now, "Nothing waits for you."))
         }
         section {
-            h2 { "Waits for others" }
+            h2 { "Waits for others" (count(others)) }
             (list(others, now, "Nothing waits for others."))
         }
         section {
             h2 { "Decided" }
             (list(decided, now, "Nothing was decided yet."))
         }
-        p { a .button href="/requests/new" { "Ask for something" } }
     };
     page("Approvals", Some(me), &body)
 }
 
+/// The deadline, then the amount downwards. Amounts of different currencies are compared as numbers: there
+/// is no conversion, and it is only an order.
+fn urgency(row: &ProposalRow) -> (Timestamp, i64, String) {
+    let action = &row.proposal.action;
+    let amount = action.operation.amount().map_or(0, |money| money.amount);
+    (action.expires, amount.saturating_neg(), row.id().to_string())
+}
+
+fn count(rows: &[ProposalRow]) -> Markup {
+    html! { @if !rows.is_empty() { " (" (rows.len()) ")" } }
+}
+
 fn list(rows: &[ProposalRow], now: Timestamp, none: &str) -> Markup {
     html! {
-        @if rows.is_empty() { p .soft { (none) } }
-        ul {
-            @for row in rows {
-                li {
-                    a href={ "/a/" (row.id()) } {
-                        (row.proposal.action.operation)
-                        br;
-                        span .soft { (standing(row, now)) " · " code { (row.proposal.digest.short()) } }
+        @if rows.is_empty() { p .soft { (none) } } @else {
+            ul .rows {
+                @for row in rows {
+                    @let action = &row.proposal.action;
+                    li {
+                        a href={ "/a/" (row.id()) } {
+                            @if let Some(amount) = action.operation.amount() { span .sum { (amount) } }
+                            span .about {
+                                span { (text::sentence(&action.operation.to_string())) }
+                                span .soft {
+                                    (standing(row, now))
+                                    @if row.proposal.is_open(now) && action.need > 1 {
+                                        " · " (action.need) " people have to sign"
+                                    }
+                                    @if !action.livemode { " · test mode" }
+                                }
+                            }
+                        }
                     }
                 }
             }

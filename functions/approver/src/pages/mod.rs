@@ -4,6 +4,7 @@
 mod asking;
 mod facts;
 mod inbox;
+mod outcome;
 mod review;
 mod small;
 mod text;
@@ -12,7 +13,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(crate) use asking::{Asked, RequestForm, Told, request_form};
 pub(crate) use inbox::inbox;
-pub(crate) use review::{Reread, Review, not_taken, result, review, vote_refused};
+pub(crate) use outcome::{not_taken, result, vote_refused};
+pub(crate) use review::{Reread, Review, review};
 pub(crate) use small::{
     failed, not_found, not_registered, not_signed_in, not_yours, provider_unavailable, refused, sign_in,
     signed_out, stale_form,
@@ -42,17 +44,22 @@ fn page(title: &str, me: Option<&Me>, body: &Markup) -> Markup {
                 style { (PreEscaped(STYLE)) }
             }
             body {
+                a .skip href="#content" { "Skip to the content" }
                 header {
-                    a href="/" { "Countersign" }
+                    a .home href="/" { "Countersign" }
                     @if let Some(me) = me {
-                        span { (harmless(&me.name, 80)) }
+                        nav aria-label="Main" {
+                            a href="/" { "Inbox" }
+                            a href="/requests/new" { "Ask for a refund" }
+                        }
+                        span .who { (harmless(&me.name, 80)) }
                         form method="post" action="/sign-out" {
                             input type="hidden" name="csrf" value=(me.sign_out);
                             button { "Sign out" }
                         }
                     }
                 }
-                main { h1 { (title) } (body) }
+                main #content tabindex="-1" { h1 { (title) } (body) }
             }
         }
     }

@@ -1,8 +1,8 @@
-//! One proposal: everything that somebody needs to decide it, and what came of it.
+//! One proposal: everything that somebody needs to decide it, what matters most at the top.
 
 use domain::{
-    Money, Timestamp,
-    approval::{Attempt, Decision, Facts, Stage},
+    AccountId, Digest, Money, ObjectId, Timestamp,
+    approval::{Facts, Receipt, Stage},
     policy::RuleRef,
     snapshot::Customer,
 };
@@ -10,13 +10,11 @@ use maud::{Markup, html};
 use store::ProposalFile;
 
 use super::{
-    Me,
-    facts::{facts, parameters},
-    harmless,
+    Me, facts, harmless,
     inbox::standing,
+    outcome::{outcome, receipt},
     page, text,
 };
-use crate::execute::Progress;
 
 /// What it is about, as read just now.
 #[derive(Debug)]
@@ -46,12 +44,16 @@ pub(crate) struct Review<'a> {
     pub(crate) customer: Option<&'a Customer>,
     /// What is different from when it was proposed.
     pub(crate) moved: Vec<String>,
+    /// The rules by which the agent asked; none if a person did.
+    pub(crate) asked_by_rules: Vec<RuleRef>,
     /// The rules that let the reader sign.
     pub(crate) rules: &'a [RuleRef],
     pub(crate) requester: String,
     /// Names of who signed, and of who else may.
     pub(crate) signed: Vec<String>,
     pub(crate) may_sign: Vec<String>,
+    /// The reader's own receipt, if they decided.
+    pub(crate) receipt: Option<&'a Receipt>,
     /// Why the reader cannot decide it.
     pub(crate) refused: Option<String>,
     pub(crate) may_approve: bool,
@@ -65,6 +67,8 @@ pub(crate) struct Review<'a> {
     pub(crate) notice: Option<&'static str>,
     pub(crate) frozen: bool,
     pub(crate) csrf: String,
+    /// The connected account, if the action is in one.
+    pub(crate) account: Option<&'a AccountId>,
     pub(crate) now: Timestamp,
 }
 
@@ -75,58 +79,117 @@ pub(crate) fn review(shown: &Review<'_>) -> Markup {
     let open = row.proposal.is_open(shown.now);
     let body = html! {
         (notices(shown))
-        section {
-            p .soft { "What will happen" }
-            @if let Some(amount) = action.operation.amount() { p .amount { (amount) } }
-            p { (text::sentence(&action.operation.to_string())) }
-            dl {
-                dt { "Customer" } dd { (customer(shown)) }
-                dt { "Asked for by" } dd { (harmless(&shown.requester, 80)) " on " (text::time(action.created)) }
-                dt { "Stands" } dd { (standing(row, shown.now)) }
-                dt { "Check" } dd { code { (row.proposal.digest.short()) } " (the same as in the message)" }
-                @if !action.livemode { dt { "Mode" } dd { "test mode, no real money" } }
+        div .sides {
+            div {
+                (what(shown))
+                @if let Some(came) = outcome(&row.proposal.stage) {
+                    section { h2 { "What came of it" } p { (came) } }
+                }
+                (why(shown))
+            }
+            div {
+                @if open { (choice(shown)) }
+                (signatures(shown))
             }
         }
-        section {
-            h2 { "Why" }
-            p .untrusted { (harmless(&row.dossier.why, 500)) }
-            @if let Some(case) = &row.dossier.case { p .soft { "Case " code { (case) } } }
-        }
-        (parameters(&action.operation))
-        (read(shown))
-        (signatures(shown))
-        @if open { (choice(shown)) }
+        (facts::parameters(&action.operation))
         @if let Some(csrf) = &shown.looked { (looked(action.proposal.as_str(), csrf)) }
-        @if let Some(what) = outcome(&row.proposal.stage) { section { h2 { "What came of it" } p { (what) } } }
+        (stripe(shown))
+        (fine_print(shown))
+        @if let Some(own) = shown.receipt { (receipt(own)) }
     };
-    page(if open { "Decide" } else { "Proposal" }, Some(shown.me), &body)
+    page(title(shown, open), Some(shown.me), &body)
+}
+
+fn title(shown: &Review<'_>, open: bool) -> &'static str {
+    match &shown.file.proposal().stage {
+        Stage::Pending if open && (shown.may_approve || shown.may_deny) => "Your approval is asked for",
+        Stage::Pending if open => "Waits for others",
+        Stage::Pending | Stage::Expired { .. } => "Too late to decide",
+        Stage::Executing(_) => "Approved, being done",
+        Stage::Executed { .. } => "Approved and done",
+        Stage::Failed { .. } => "Approved, but Stripe refused it",
+        Stage::Denied { .. } => "Denied",
+        Stage::Withdrawn { .. } => "Taken back",
+        Stage::Stale { .. } | Stage::Tampered { .. } => "Void",
+    }
+}
+
+/// Whether nothing more can come of it, be that written down or not.
+fn is_over(shown: &Review<'_>) -> bool {
+    let proposal = shown.file.proposal();
+    proposal.stage.is_final() || (proposal.stage == Stage::Pending && !proposal.is_open(shown.now))
 }
 
 fn notices(shown: &Review<'_>) -> Markup {
-    let dossier = &shown.file.row.value.dossier;
-    let pending = shown.file.proposal().stage == Stage::Pending;
+    let row = &shown.file.row.value;
+    let pending = row.proposal.stage == Stage::Pending;
     html! {
         @if let Some(notice) = shown.notice { section .warn role="alert" { (notice) } }
-        @if shown.frozen { section .warn { "Everything is stopped: approvals do not count, and nothing is done." } }
-        @if let Some((old, moved)) = &dossier.replaces {
+        @if shown.frozen {
+            section .warn role="alert" { "Everything is stopped: approvals do not count, and nothing is done." }
+        }
+        @if pending && !row.proposal.is_open(shown.now) {
+            section .warn role="alert" {
+                "The time to decide ran out on " (text::time(row.proposal.action.expires))
+                ". It cannot be approved any more; nothing was sent to Stripe. If it is still wanted, it has to be \
+                 asked for again."
+            }
+        }
+        @if let Some((old, moved)) = &row.dossier.replaces {
             section .warn {
                 "This takes the place of " a href={ "/a/" (old) } { "an earlier proposal" }
                 ", because " (moved) "."
             }
         }
         @match shown.now_read {
-            Reread::Unreadable if pending => section .warn {
+            Reread::Unreadable if pending => section .warn role="alert" {
                 "Stripe cannot be read just now, so it cannot be approved. Try again in a minute."
             },
-            Reread::Gone if pending => section .warn {
+            Reread::Gone if pending => section .warn role="alert" {
                 "Stripe does not know the object any more, so nothing can be done."
             },
             _ => {},
         }
         @if pending && !shown.moved.is_empty() {
-            section .warn {
+            section .warn role="alert" {
+                strong { "Something changed. " }
                 "Since it was proposed, " (shown.moved.join("; "))
                 ". Approved as it is, it is not done, but proposed again as things stand then."
+            }
+        }
+    }
+}
+
+/// What will happen, to whom, and what a reviewer looks at first.
+fn what(shown: &Review<'_>) -> Markup {
+    let row = &shown.file.row.value;
+    let action = &row.proposal.action;
+    let about = shown.now_read.facts().unwrap_or(&row.dossier.facts);
+    html! {
+        section .what {
+            h2 .soft { @if is_over(shown) { "What it was about" } @else { "What will happen" } }
+            @if let Some(amount) = action.operation.amount() { p .amount { (amount) } }
+            p .sentence { (text::sentence(&action.operation.to_string())) }
+            @if !action.livemode { p { span .tag { "Test mode" } " No real money moves." } }
+            dl {
+                dt { "Customer" } dd { (customer(shown)) }
+                @if let Facts::Charge(charge) = about {
+                    dt { "Paid" } dd { (charge.amount) " on " (text::time(charge.created)) }
+                    dt { "Refunded before" } dd { (charge.amount_refunded) }
+                    dt { "Disputed" } dd { @if charge.disputed { "yes" } @else { "no" } }
+                }
+                @if row.proposal.is_open(shown.now) {
+                    dt { "Since proposed" } dd {
+                        @match (shown.now_read, shown.moved.len()) {
+                            (Reread::Found(_), 0) => "nothing changed",
+                            (Reread::Found(_), _) => strong { "changed, as said above" },
+                            (Reread::Gone | Reread::Unreadable, _) => strong { "could not be read" },
+                        }
+                    }
+                } @else {
+                    dt { "Stands" } dd { (standing(row, shown.now)) }
+                }
             }
         }
     }
@@ -136,9 +199,10 @@ fn customer(shown: &Review<'_>) -> Markup {
     let row = &shown.file.row.value;
     let id = row.dossier.customer.as_ref().map(|customer| &customer.id);
     let id = shown.now_read.facts().unwrap_or(&row.dossier.facts).customer().or(id);
-    let name = shown.customer.and_then(|customer| customer.name.as_deref());
+    let known = shown.customer;
     html! {
-        @if let Some(name) = name { (harmless(name, 120)) " " }
+        @if let Some(name) = known.and_then(|known| known.name.as_deref()) { strong { (harmless(name, 120)) } br; }
+        @if let Some(email) = known.and_then(|known| known.email.as_deref()) { (harmless(email, 120)) br; }
         @match id {
             Some(id) => { code { (id) } },
             None => { "none" },
@@ -146,12 +210,118 @@ fn customer(shown: &Review<'_>) -> Markup {
     }
 }
 
-fn read(shown: &Review<'_>) -> Markup {
-    let (read, when) = match shown.now_read.facts() {
-        Some(read) => (read, "As Stripe says now"),
-        None => (&shown.file.row.value.dossier.facts, "As it was when this was proposed"),
+/// Why it was proposed: by whom, by which rule, and in whose words.
+fn why(shown: &Review<'_>) -> Markup {
+    let row = &shown.file.row.value;
+    html! {
+        section {
+            h2 { "Why" }
+            p {
+                "Asked for by " strong { (harmless(&shown.requester, 80)) }
+                " on " (text::time(row.proposal.action.created)) "."
+            }
+            @if row.proposal.action.customer_text == Digest::of("") {
+                p { (harmless(&row.dossier.why, 500)) }
+            } @else {
+                figure .untrusted {
+                    figcaption .soft { "In their own words, which nobody has checked" }
+                    blockquote { (harmless(&row.dossier.why, 500)) }
+                }
+            }
+            @for rule in &shown.asked_by_rules {
+                p { "The agent asks by rule " code { (harmless(&rule.id, 80)) } ": " (harmless(&rule.reason, 300)) }
+            }
+            @for rule in shown.rules { p { "You sign by rule " code { (rule.id) } ": " (rule.reason) } }
+        }
+    }
+}
+
+fn choice(shown: &Review<'_>) -> Markup {
+    let row = &shown.file.row.value;
+    let action = &row.proposal.action;
+    let left = usize::from(action.need).saturating_sub(shown.signed.len());
+    html! {
+        section .decide {
+            h2 { "Your decision" }
+            p .deadline { "Decide " strong { (text::until(action.expires, shown.now)) } ", by " (text::time(action.expires)) "." }
+            @if let Some(refused) = &shown.refused { p { (text::sentence(refused)) } }
+            @if shown.may_approve || shown.may_deny {
+                form method="post" action={ "/a/" (action.proposal) } {
+                    input type="hidden" name="digest" value=(row.proposal.digest);
+                    input type="hidden" name="csrf" value=(shown.csrf);
+                    @if let (true, Some(amount)) = (shown.may_approve, shown.typed) {
+                        label {
+                            "To approve, type the amount (" (amount) ") without the currency"
+                            input name="amount" inputmode="decimal" maxlength="20" autocomplete="off";
+                        }
+                    }
+                    @if shown.may_approve {
+                        button .go name="decision" value="approve" aria-describedby="on-approve" {
+                            "Approve"
+                            @if let Some(amount) = action.operation.amount() { " " (amount) }
+                        }
+                        p .soft #on-approve {
+                            @if left > 1 { "Then " (left - 1) " more must sign before it is done." }
+                            @else { "Then it is done at once, and cannot be taken back here." }
+                        }
+                    }
+                    @if shown.may_deny {
+                        button .stop name="decision" value="deny" aria-describedby="on-deny" { "Deny" }
+                        p .soft #on-deny { "Then it ends for everybody, and nothing is sent to Stripe." }
+                    }
+                }
+            }
+            @if let Some(csrf) = &shown.withdraw {
+                form method="post" action={ "/a/" (action.proposal) "/withdraw" } {
+                    input type="hidden" name="csrf" value=(csrf);
+                    button { "Take it back" }
+                }
+            }
+        }
+    }
+}
+
+fn signatures(shown: &Review<'_>) -> Markup {
+    let need = shown.file.proposal().action.need;
+    let names = |names: &[String]| names.iter().map(|name| harmless(name, 80)).collect::<Vec<_>>().join(", ");
+    html! {
+        section {
+            h2 { "Who signs" }
+            dl {
+                dt { "Needed" } dd { (need) @if need == 1 { " signature" } @else { " signatures of different people" } }
+                dt { "Signed" } dd { @if shown.signed.is_empty() { "nobody yet" } @else { (names(&shown.signed)) } }
+                @if !is_over(shown) {
+                    dt { "May sign" } dd { @if shown.may_sign.is_empty() { "nobody else" } @else { (names(&shown.may_sign)) } }
+                }
+            }
+        }
+    }
+}
+
+fn stripe(shown: &Review<'_>) -> Markup {
+    let row = &shown.file.row.value;
+    let action = &row.proposal.action;
+    let now = shown.now_read.facts();
+    let about = now.unwrap_or(&row.dossier.facts);
+    let link = |object: &ObjectId, words: &str| {
+        html! {
+            @if let Some(url) = facts::dashboard(object, action.livemode, shown.account) {
+                li { a href=(url) rel="noreferrer noopener" target="_blank" { (words) " (opens a new tab)" } }
+            }
+        }
     };
-    html! { section { h2 { (when) } (facts(read, shown.file.proposal().action.livemode)) } }
+    html! {
+        section {
+            h2 { "What Stripe says, read just now" }
+            (facts::table(&facts::of(&row.dossier.facts), now.map(facts::of).as_deref()))
+            ul .links {
+                (link(&action.operation.object(), "Open it in the Stripe Dashboard"))
+                @if let Some(customer) = about.customer() {
+                    (link(&customer.clone().into(), "Customer in the Stripe Dashboard"))
+                }
+            }
+        }
+    }
 }
 
 /// What somebody saw in Stripe of an outcome that no machine can tell.
@@ -160,7 +330,8 @@ fn looked(id: &str, csrf: &str) -> Markup {
         section {
             h2 { "Say what you saw in Stripe" }
             p .soft {
-                "Look for it in the Stripe Dashboard. Stripe is asked once more before what you say counts,                  and nothing is ever sent again by this."
+                "Look for it in the Stripe Dashboard. Stripe is asked once more before what you say counts, \
+                 and nothing is ever sent again by this."
             }
             form method="post" action={ "/a/" (id) "/looked" } {
                 input type="hidden" name="csrf" value=(csrf);
@@ -174,142 +345,22 @@ fn looked(id: &str, csrf: &str) -> Markup {
     }
 }
 
-fn signatures(shown: &Review<'_>) -> Markup {
-    let action = &shown.file.proposal().action;
-    let names = |names: &[String]| names.iter().map(|name| harmless(name, 80)).collect::<Vec<_>>().join(", ");
-    html! {
-        section {
-            h2 { "Who signs" }
-            dl {
-                dt { "Needed" } dd { (action.need) @if action.need == 1 { " person" } @else { " people" } }
-                dt { "Signed" } dd { @if shown.signed.is_empty() { "nobody yet" } @else { (names(&shown.signed)) } }
-                dt { "May sign" } dd { @if shown.may_sign.is_empty() { "nobody else" } @else { (names(&shown.may_sign)) } }
-                dt { "By" } dd { (text::time(action.expires)) }
-            }
-            @for rule in shown.rules { p .soft { (rule.reason) " (rule " code { (rule.id) } ")" } }
-        }
-    }
-}
-
-fn choice(shown: &Review<'_>) -> Markup {
+/// What an auditor looks for, and hardly anybody else.
+fn fine_print(shown: &Review<'_>) -> Markup {
     let row = &shown.file.row.value;
     let action = &row.proposal.action;
-    let left = usize::from(action.need).saturating_sub(shown.signed.len());
     html! {
-        section {
-            h2 { "Your decision" }
-            @if let Some(refused) = &shown.refused { p { (text::sentence(refused)) } }
-            @if shown.may_approve || shown.may_deny {
-                p .soft {
-                    @if left > 1 { "If you approve, " (left - 1) " more must sign before it is done. " }
-                    @else { "If you approve, it is done at once, and cannot be taken back here. " }
-                    "If you deny, it ends, and nothing is sent to Stripe."
-                }
-                form .choice method="post" action={ "/a/" (action.proposal) } {
-                    input type="hidden" name="digest" value=(row.proposal.digest);
-                    input type="hidden" name="csrf" value=(shown.csrf);
-                    @if let (true, Some(amount)) = (shown.may_approve, shown.typed) {
-                        label {
-                            "To approve, type the amount (" (amount) ") without the currency"
-                            input name="amount" inputmode="decimal" maxlength="20" autocomplete="off";
-                        }
-                    }
-                    @if shown.may_approve {
-                        button .go name="decision" value="approve" {
-                            "Approve"
-                            @if let Some(amount) = action.operation.amount() { " " (amount) }
-                        }
-                    }
-                    @if shown.may_deny { button .stop name="decision" value="deny" { "Deny" } }
-                }
-            }
-            @if let Some(csrf) = &shown.withdraw {
-                form method="post" action={ "/a/" (action.proposal) "/withdraw" } {
-                    input type="hidden" name="csrf" value=(csrf);
-                    button { "Take it back" }
-                }
+        details {
+            summary { "Ids and digests" }
+            dl {
+                dt { "Check" } dd { code { (row.proposal.digest.short()) } " (the same as in the message)" }
+                dt { "Digest" } dd { code { (row.proposal.digest) } }
+                dt { "Proposal" } dd { code { (action.proposal) } }
+                @if let Some(case) = &row.dossier.case { dt { "Case" } dd { code { (case) } } }
+                @if let Some(source) = &action.source { dt { "Event" } dd { code { (source) } } }
+                dt { "Account" } dd { code { (action.account) } }
+                dt { "Policy" } dd { code { (action.policy) } }
             }
         }
     }
-}
-
-/// What came of a proposal, in a sentence.
-fn outcome(stage: &Stage) -> Option<String> {
-    Some(match stage {
-        Stage::Pending => return None,
-        Stage::Executing(Attempt { unknown: Some(why), .. }) => {
-            format!(
-                "Nobody knows yet whether Stripe did it: {why}. It is being looked for; do not do it by hand."
-            )
-        }
-        Stage::Executing(_) => "It is being done.".to_owned(),
-        Stage::Executed { effect, .. } => format!("Stripe did it: {effect}."),
-        Stage::Failed { code, .. } => format!("Stripe refused it ({code}). Nothing was done."),
-        Stage::Denied { .. } => "It was denied. Nothing was sent to Stripe.".to_owned(),
-        Stage::Withdrawn { .. } => "It was taken back. Nothing was sent to Stripe.".to_owned(),
-        Stage::Expired { .. } => "Nobody decided in time. Nothing was sent to Stripe.".to_owned(),
-        Stage::Stale { moved, .. } => format!("Nothing was sent to Stripe, because {moved}."),
-        Stage::Tampered { what, .. } => {
-            format!("Stopped: {what}. Nothing was sent to Stripe; an administrator has to look.")
-        }
-    })
-}
-
-/// What a vote brought about.
-pub(crate) fn result(me: &Me, file: &ProposalFile, decision: Decision, progress: &Progress) -> Markup {
-    let action = &file.proposal().action;
-    let done = outcome(&file.proposal().stage);
-    let title = match (decision, progress) {
-        (Decision::Deny, _) => "You denied it",
-        (_, Progress::At(Stage::Executed { .. })) => "Approved and done",
-        (_, Progress::At(Stage::Failed { .. })) => "Approved, but Stripe refused it",
-        (_, Progress::At(Stage::Stale { .. } | Stage::Tampered { .. })) => "It was not done",
-        (_, Progress::Replaced(_)) => "It was not done: Stripe moved on",
-        _ => "You approved it",
-    };
-    let body = html! {
-        section {
-            @if let Some(amount) = action.operation.amount() { p .amount { (amount) } }
-            p { (text::sentence(&action.operation.to_string())) }
-            @match progress {
-                Progress::Waiting { got, need } => p { (got) " of " (need) " have signed. The others were told." },
-                Progress::Frozen => p { "Everything is stopped, so it waits until the freeze is lifted." },
-                Progress::OverBudget => p {
-                    "What may be done today is used up. It is done when there is room again, if its time has not \
-                     run out by then."
-                },
-                Progress::RanOut => p { "The time ran out meanwhile. Nothing was sent to Stripe." },
-                Progress::Busy => p { "It is being done. Open it again in a moment." },
-                Progress::Replaced(next) => {
-                    p { "Nothing was sent. The same was proposed again on what Stripe says now." }
-                    p { a .button.go href={ "/a/" (next) } { "Decide the new one" } }
-                },
-                Progress::At(_) => @if let Some(done) = &done { p { (done) } },
-            }
-            p { a href={ "/a/" (action.proposal) } { "Open it" } " · " a href="/" { "Inbox" } }
-        }
-    };
-    page(title, Some(me), &body)
-}
-
-/// Something that was not taken.
-pub(crate) fn not_taken(me: &Me, why: &str, here: &str) -> Markup {
-    let body = html! {
-        section {
-            p { (text::sentence(why)) }
-            p { a href=(here) { "Open it" } " · " a href="/" { "Inbox" } }
-        }
-    };
-    page("Nothing was changed", Some(me), &body)
-}
-
-/// A vote that does not count.
-pub(crate) fn vote_refused(me: &Me, why: &str, here: &str) -> Markup {
-    let body = html! {
-        section {
-            p { (text::sentence(why)) }
-            p { a href=(here) { "Open it" } " · " a href="/" { "Inbox" } }
-        }
-    };
-    page("Your decision was not counted", Some(me), &body)
 }

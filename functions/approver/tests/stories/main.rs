@@ -11,9 +11,11 @@
 )]
 
 mod abuse;
+mod checkpoints;
 mod crashes;
 mod engine;
 mod happy;
+mod keys;
 mod logs;
 mod pages;
 mod sign_in;

@@ -5,22 +5,23 @@ mod board;
 mod page;
 mod trail;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use aws_sdk_dynamodb::Client;
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Path, State},
     response::{Html, IntoResponse as _, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http::{HeaderValue, StatusCode, header};
 use runtime::Clock;
 use sandbox::{
     Sandbox,
-    world::{APPROVALS_TABLE, CASES_TABLE},
+    world::{APPROVALS_TABLE, CASES_TABLE, Function},
 };
+use serde::Deserialize;
 use store::{Everything, StoreError, everything};
 use tokio::sync::Mutex;
 
@@ -35,17 +36,32 @@ struct Console {
     tables: Client,
     url: String,
     clock: Clock,
+    /// The clock of every stand-in and function, to be moved.
+    time: sandbox::Clock,
     /// The last look and when it was, so that several open pages cost one read in a second.
     seen: Mutex<Option<(i64, Arc<Everything>)>>,
 }
 
 /// The page, its data as JSON, and the trail for `countersign trail verify`.
-pub fn router(sandbox: Arc<Sandbox>, tables: Client, url: String, clock: Clock) -> Router {
-    let console = Console { sandbox, tables, url, clock, seen: Mutex::default() };
+///
+/// `POST /clock` with `{"seconds":N}` lets time pass, to see what becomes of a proposal that nobody decides.
+/// `POST /keys` with `{}` rotates the keys of links, receipts and sessions.
+/// A body has to be JSON, which no page of another site can send without asking first.
+pub fn router(
+    sandbox: Arc<Sandbox>,
+    tables: Client,
+    url: String,
+    clock: Clock,
+    time: sandbox::Clock,
+) -> Router {
+    let console = Console { sandbox, tables, url, clock, time, seen: Mutex::default() };
     Router::new()
         .route("/", get(show))
         .route("/data", get(data))
         .route("/trail", get(export))
+        .route("/trail/{id}", get(excerpt))
+        .route("/clock", post(advance))
+        .route("/keys", post(rotate))
         .route("/console.css", get(|| async { asset("text/css", include_str!("console.css")) }))
         .route("/console.js", get(|| async { asset("text/javascript", include_str!("console.js")) }))
         .with_state(Arc::new(console))
@@ -101,6 +117,32 @@ async fn export(State(console): State<Arc<Console>>) -> Response {
     match trail::export(&console).await {
         Ok(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response(),
         Err(error) => failed(&error),
+    }
+}
+
+async fn excerpt(State(console): State<Arc<Console>>, Path(id): Path<String>) -> Response {
+    match trail::excerpt(&console, &id).await {
+        Ok(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+/// How far time is to be moved.
+#[derive(Deserialize)]
+struct Forward {
+    seconds: u32,
+}
+
+async fn advance(State(console): State<Arc<Console>>, Json(by): Json<Forward>) -> StatusCode {
+    console.time.advance(Duration::from_secs(by.seconds.into()));
+    StatusCode::NO_CONTENT
+}
+
+async fn rotate(State(console): State<Arc<Console>>, Json(_): Json<serde_json::Value>) -> Response {
+    let env = console.sandbox.variables(Function::Approver).into_iter().collect();
+    match crate::keys::rotate_all(&env, (console.clock)()).await {
+        Ok(said) => said.into_response(),
+        Err(error) => (StatusCode::CONFLICT, format!("{error:#}")).into_response(),
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Place {
     oidc: String,
     /// Of the stand-in; a secret that somebody else gave is not told again.
     webhook_secret: Option<String>,
+    /// The public key of receipts and checkpoints, in hexadecimal.
+    receipt_key: Option<String>,
     #[serde(skip)]
     stripe_key: String,
     #[serde(skip)]
@@ -56,6 +58,7 @@ impl Place {
             slack: urls.slack.clone(),
             oidc: urls.oidc.clone(),
             webhook_secret: (!pipeline.test_mode).then(|| sandbox.keys.webhook_secret.clone()),
+            receipt_key: crate::keys::newest_public(&sandbox.keys.receipt_key),
             stripe_key: sandbox.keys.stripe_secret_key.clone(),
             charge: seed::untouched_charge(sandbox),
             test_mode: pipeline.test_mode,
@@ -73,6 +76,9 @@ pub(super) fn line(place: &Place) -> Result<()> {
 /// The lines for people.
 pub(super) fn people(place: &Place) {
     let Place { api, console, slack, stripe, stripe_key, .. } = place;
+    let key = place.receipt_key.as_ref().map_or_else(String::new, |key| {
+        format!("Check what was signed: countersign trail verify --api {api} --public-key {key}\n")
+    });
     let try_it = match &place.charge {
         _ if place.test_mode => format!(
             "Stripe is Stripe's own test mode. Let its events in with\n\n  \
@@ -93,7 +99,7 @@ pub(super) fn people(place: &Place) {
          Console          {console}\n  \
          Approval inbox   {api}/   (sign in as \"Finance lead\")\n  \
          Slack            {slack}\n\n\
-         {try_it}{deliver}\
+         {try_it}{deliver}{key}\
          Ctrl-C stops.\n\n"
     );
     // Without a reader there is nobody to tell.

@@ -60,6 +60,8 @@ pub struct Prepared {
     url: String,
     policy: PathBuf,
     clock: Clock,
+    /// The same clock, to be moved.
+    time: sandbox::Clock,
     aws: Aws,
     test_mode: bool,
 }
@@ -99,7 +101,8 @@ impl Pipeline {
             stripe: setup.stripe,
         })
         .await?;
-        let clock: Clock = Arc::new(move || domain::Timestamp::from_seconds(time.seconds()));
+        let hand = time.clone();
+        let clock: Clock = Arc::new(move || domain::Timestamp::from_seconds(hand.seconds()));
         let aws = Aws::from_env(&sandbox.variables(Function::Approver).into_iter().collect())?;
         store::schema::create(&aws.dynamodb(), CASES_TABLE).await?;
         store::schema::create(&aws.dynamodb(), APPROVALS_TABLE).await?;
@@ -107,7 +110,7 @@ impl Pipeline {
         if !test_mode {
             seed::endpoint(&sandbox, &format!("{url}/stripe/default"))?;
         }
-        Ok(Prepared { sandbox, listener, url, policy: setup.policy, clock, aws, test_mode })
+        Ok(Prepared { sandbox, listener, url, policy: setup.policy, clock, time, aws, test_mode })
     }
 
     /// Stops taking requests and messages, lets those at work finish, then stops the stand-ins.
@@ -134,7 +137,7 @@ impl Prepared {
     /// # Errors
     /// If a function refuses its configuration.
     pub async fn start(self) -> Result<Pipeline> {
-        let Self { sandbox, listener, url, policy, clock, aws, test_mode } = self;
+        let Self { sandbox, listener, url, policy, clock, time, aws, test_mode } = self;
         let env = |function| environment(&sandbox, function, &policy);
         let mut functions = Functions {
             ingress: ingress::App::from_env(&env(Function::Ingress), clock.clone()).await?,
@@ -149,7 +152,7 @@ impl Prepared {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
 
-        let pages = console::router(Arc::clone(&sandbox), aws.dynamodb(), url.clone(), clock.clone());
+        let pages = console::router(Arc::clone(&sandbox), aws.dynamodb(), url.clone(), clock.clone(), time);
         let router = gateway::router(Arc::clone(&functions), clock, pages);
         let mut gone = stopped.clone();
         tasks.spawn(async move {
@@ -188,5 +191,7 @@ fn environment(sandbox: &Sandbox, function: Function, policy: &std::path::Path) 
     variables.insert("POLICY_DIR".to_owned(), policy.display().to_string());
     // Nobody waits five minutes to see a missed event found.
     variables.insert("EVENT_GRACE_SECONDS".to_owned(), "60".to_owned());
+    // Nor to see one signed over; one process has no clocks that differ.
+    variables.insert("CHECKPOINT_LAG_SECONDS".to_owned(), "5".to_owned());
     variables.into_iter().collect()
 }

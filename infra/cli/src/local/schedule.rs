@@ -16,8 +16,9 @@ use super::pipeline::Functions;
 const STEPS: Duration = Duration::from_secs(30);
 const EVENTS: Duration = Duration::from_mins(1);
 const SETTLE: Duration = Duration::from_secs(30);
+const CHECKPOINT: Duration = Duration::from_secs(30);
 
-/// Starts the reconciler's sweeps and the approver's settlement.
+/// Starts the reconciler's sweeps and the approver's settlement and checkpoints.
 pub(super) fn start(tasks: &mut JoinSet<()>, functions: &Arc<Functions>, stop: &watch::Receiver<bool>) {
     let sweep = |sweep| {
         let functions = Arc::clone(functions);
@@ -28,12 +29,14 @@ pub(super) fn start(tasks: &mut JoinSet<()>, functions: &Arc<Functions>, stop: &
     };
     tasks.spawn(every(STEPS, "steps", stop.clone(), sweep(Sweep::Steps)));
     tasks.spawn(every(EVENTS, "events", stop.clone(), sweep(Sweep::Events)));
-    let functions = Arc::clone(functions);
-    let settle = move || {
-        let functions = Arc::clone(&functions);
-        async move { functions.approve(json!({ "schedule": "settle" })).await.map(drop) }
-    };
-    tasks.spawn(every(SETTLE, "settle", stop.clone(), settle));
+    for (period, name) in [(SETTLE, "settle"), (CHECKPOINT, "checkpoint")] {
+        let functions = Arc::clone(functions);
+        let work = move || {
+            let functions = Arc::clone(&functions);
+            async move { functions.approve(json!({ "schedule": name })).await.map(drop) }
+        };
+        tasks.spawn(every(period, name, stop.clone(), work));
+    }
 }
 
 /// Runs `work` after each `period`, never beside itself. A failure is left to the next run.

@@ -9,6 +9,7 @@
 
 mod approval;
 mod doctor;
+mod keys;
 mod local;
 mod person;
 mod support;

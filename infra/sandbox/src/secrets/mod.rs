@@ -62,6 +62,15 @@ impl Secrets {
         .map_err(|refused| anyhow!("cannot put secret `{name}`: {refused}"))
     }
 
+    /// Like [`Self::put`], unless the secret is there: whoever changed it since keeps their value.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn put_new(&self, name: &str, value: &str) -> Result<()> {
+        let known = self.step(|vault, now| Ok(vault.alive(name, now).is_ok()));
+        if matches!(known, Ok(true)) { Ok(()) } else { self.put(name, value) }
+    }
+
     /// One step on the vault. What changed is saved before anybody knows the outcome; a refused
     /// step changes nothing.
     fn step<T>(&self, step: impl FnOnce(&mut Vault, i64) -> Result<T, Refused>) -> Result<T, Refused> {

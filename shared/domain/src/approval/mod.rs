@@ -31,7 +31,7 @@ pub use kind::{OperationKind, Target};
 pub use link::{Link, LinkKeys, LinkRefused, MAX_TOKEN_LENGTH};
 pub use operation::Operation;
 pub use private::{EmailAddress, NotAnAddress, Private};
-pub use receipt::{Decision, Method, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner};
+pub use receipt::{Decision, Method, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner, is_signed};
 pub use registry::{Around, Identity, Ineligible, Person, PersonKind};
 pub use stage::{Attempt, IllegalMove, LOOKED_NOT_DONE, Move, Proposal, Stage};
 pub use wish::{NotPossible, Wish};

@@ -113,8 +113,18 @@ impl ReceiptSigner {
 
     /// Signs one vote.
     pub fn sign(&self, body: ReceiptBody) -> Receipt {
-        let signature = encoding::hex(self.pair.sign(&body.encode()).as_ref());
+        let signature = self.sign_bytes(&body.encode());
         Receipt { body, key: self.key.clone(), signature }
+    }
+
+    /// The signature over bytes whose encoding names their purpose, in lower-case hexadecimal.
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> String {
+        encoding::hex(self.pair.sign(bytes).as_ref())
+    }
+
+    /// The key's id.
+    pub fn id(&self) -> &str {
+        &self.key
     }
 
     /// The key id and the public key, for [`ReceiptKeys`] and for auditors.
@@ -135,11 +145,20 @@ impl ReceiptKeys {
 
     /// Whether the signature is one of a live key over exactly this body.
     pub fn verify(&self, receipt: &Receipt) -> bool {
-        let Some(signature) = encoding::unhex::<64>(&receipt.signature) else { return false };
-        self.0.get(&receipt.key).is_some_and(|public| {
-            UnparsedPublicKey::new(&ED25519, public).verify(&receipt.body.encode(), &signature).is_ok()
-        })
+        self.verify_bytes(&receipt.key, &receipt.body.encode(), &receipt.signature)
     }
+
+    /// Whether the signature is one of this live key over exactly these bytes.
+    pub fn verify_bytes(&self, key: &str, bytes: &[u8], signature: &str) -> bool {
+        self.0.get(key).is_some_and(|public| is_signed(public, bytes, signature))
+    }
+}
+
+/// Whether the owner of an Ed25519 public key signed exactly these bytes; for auditors, who have the key
+/// from elsewhere and no key ids.
+pub fn is_signed(public: &[u8], bytes: &[u8], signature: &str) -> bool {
+    encoding::unhex::<64>(signature)
+        .is_some_and(|signature| UnparsedPublicKey::new(&ED25519, public).verify(bytes, &signature).is_ok())
 }
 
 #[cfg(test)]

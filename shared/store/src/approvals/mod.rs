@@ -5,7 +5,8 @@
 //! that is at work on it; `REQUEST#id` records a request that was refused; `REGISTRY` holds the people
 //! and whom each identity belongs to; `SESSION#digest` the sessions; `CONTROL` the freeze and the
 //! link keys that were revoked; `BUDGET#operation#currency` what was done on each day; `RATE#person` how
-//! often somebody asked in each hour.
+//! often somebody asked in each hour; `CHECKPOINT` the signed checkpoints over all chains, which are put once
+//! and never changed.
 //!
 //! A proposal moves only together with the entry of its trail (no audit, no transition), and only
 //! from the version that was read. What a vote or a claim rests on is asked again in the condition of
@@ -14,6 +15,7 @@
 //! was.
 
 mod budget;
+mod checkpoints;
 mod control;
 mod file;
 mod lists;
