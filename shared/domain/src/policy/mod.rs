@@ -7,6 +7,7 @@
 mod approval;
 mod bundle;
 mod calendar;
+mod caution;
 mod evidence;
 mod example;
 mod facts;
