@@ -5,12 +5,14 @@ pub mod console;
 mod doctor;
 pub mod local;
 mod person;
+mod policy;
 mod trail;
 mod webhook;
+mod why;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
-use args::{Arguments, Command, PersonCommand, TrailCommand, WebhookCommand};
+use args::{Arguments, Command, PersonCommand, PolicyCommand, TrailCommand, WebhookCommand};
 use runtime::{Env, system_clock};
 
 /// Runs the command that the arguments name; without one, `local`.
@@ -27,6 +29,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             webhook::verify(&options, std::io::stdin(), (system_clock())())
         }
         Command::Trail(TrailCommand::Verify(options)) => Ok(trail::verify(&options)),
+        Command::Policy(PolicyCommand::Check(options)) => Ok(policy::check(&options)),
+        Command::Policy(PolicyCommand::Explain(options)) => Ok(policy::explain(&options)),
+        Command::Policy(PolicyCommand::Diff(options)) => Ok(policy::diff(&options)),
+        Command::Policy(PolicyCommand::Backtest(options)) => Ok(policy::backtest(&options)),
+        Command::Why(options) => Ok(why::tell(&options, &env)),
         Command::Person(PersonCommand::Put(person)) => person::put(person, &env),
         Command::Person(PersonCommand::Deactivate(person)) => person::deactivate(&person, &env),
     };

@@ -11,10 +11,11 @@ use anyhow::Result;
 use aws_sdk_dynamodb::Client;
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Path, State},
     response::{Html, IntoResponse as _, Response},
     routing::get,
 };
+use domain::ObjectId;
 use http::{HeaderValue, StatusCode, header};
 use runtime::Clock;
 use sandbox::{
@@ -39,13 +40,15 @@ struct Console {
     seen: Mutex<Option<(i64, Arc<Everything>)>>,
 }
 
-/// The page, its data as JSON, and the trail for `countersign trail verify`.
+/// The page, its data as JSON, the trail for `countersign trail verify`, and answers for
+/// `countersign why`.
 pub fn router(sandbox: Arc<Sandbox>, tables: Client, url: String, clock: Clock) -> Router {
     let console = Console { sandbox, tables, url, clock, seen: Mutex::default() };
     Router::new()
         .route("/", get(show))
         .route("/data", get(data))
         .route("/trail", get(export))
+        .route("/why/{object}", get(why))
         .route("/console.css", get(|| async { asset("text/css", include_str!("console.css")) }))
         .route("/console.js", get(|| async { asset("text/javascript", include_str!("console.js")) }))
         .with_state(Arc::new(console))
@@ -100,6 +103,16 @@ async fn data(State(console): State<Arc<Console>>) -> Response {
 async fn export(State(console): State<Arc<Console>>) -> Response {
     match trail::export(&console).await {
         Ok(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn why(State(console): State<Arc<Console>>, Path(object): Path<String>) -> Response {
+    let Ok(object) = ObjectId::parse(&object) else {
+        return (StatusCode::BAD_REQUEST, "this is no id of a Stripe object\n").into_response();
+    };
+    match crate::why::look(&console.tables, CASES_TABLE, &object).await {
+        Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
         Err(error) => failed(&error),
     }
 }
