@@ -47,13 +47,14 @@ fn report(bundle: &Bundle, recorded: &[cases::Recorded]) -> End {
         ));
         unreached.remove(&rule);
     }
+    if recorded.is_empty() {
+        found.warnings.push("there are no examples; add some below `examples/`".into());
+        unreached.clear();
+    }
     for rule in unreached {
         found.warnings.push(format!(
             "rule `{rule}` decides in no example; add an example that shows it, or delete the rule"
         ));
-    }
-    if recorded.is_empty() {
-        found.warnings.push("there are no examples; add some below `examples/`".into());
     }
     let templates: Vec<_> = bundle.templates().iter().collect();
     let ids: BTreeSet<_> = templates.iter().map(|template| &template.id).collect();
