@@ -1,15 +1,19 @@
 //! `policy …` on the starter bundle and on changed copies of it.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use domain::{
-    CaseKey, CaseKind, Currency, CustomerId, InvoiceId, Money, ObjectId, PaymentIntentId, Timestamp,
-    context::{Account, Application, Context, Conversations, History, Part, Subject, Systems},
+    CaseKey, CaseKind, ChargeId, Currency, CustomerId, InvoiceId, Money, ObjectId, PaymentIntentId,
+    Timestamp,
+    context::{
+        Account, Application, Context, Conversations, History, Hour, IssuerHours, Part, Subject, Systems,
+    },
     event::Origin,
+    plan::Interlock,
     policy::{Example, Expect},
     snapshot::{
-        Customer, Invoice, InvoicePayment, InvoiceStatus, PaymentError, PaymentIntent, PaymentIntentStatus,
-        Read,
+        Charge, ChargeStatus, Customer, Invoice, InvoicePayment, InvoiceStatus, PaymentError, PaymentIntent,
+        PaymentIntentStatus, Read,
     },
 };
 use serde_json::Value;
@@ -102,6 +106,27 @@ fn failed_payment(id: &str, amount: i64) -> Example {
         before: None,
         context,
         expect: Expect::default(),
+    }
+}
+
+/// A charge for which support asked for a refund.
+fn refund_asked() -> Charge {
+    Charge {
+        id: ChargeId::parse("ch_1").unwrap(),
+        status: ChargeStatus::Succeeded,
+        amount: usd(2900),
+        amount_refunded: usd(0),
+        disputed: false,
+        captured: true,
+        customer: CustomerId::parse("cus_1").ok(),
+        payment_intent: None,
+        latest_refund: None,
+        outcome: None,
+        refund_request: Some("requested_by_customer:500".into()),
+        issuer: None,
+        metadata: BTreeMap::new(),
+        livemode: false,
+        created: NOW,
     }
 }
 
@@ -206,6 +231,36 @@ fn mistakes_are_told_with_file_and_line_and_a_rule_that_can_never_decide_by_its_
     assert!(ran.code == 1 && ran.out.contains(line), "{}", ran.out);
     let other = Ran::new(&["policy", "check", "/nowhere"]);
     assert!(other.code == 1 && other.out.contains("/nowhere"), "{}", other.out);
+}
+
+#[test]
+fn a_bundle_that_grows_bolder_with_less_known_is_refused() {
+    let folder = copy();
+    let mut example = failed_payment("in_1", 2900);
+    example.context.subject = Subject::Charge(Read::Found(refund_asked()));
+    example.key = CaseKey::new(CaseKind::Charge, ObjectId::parse("ch_1").unwrap());
+    put(&folder, "examples/refund.json", &json(&example));
+    let ran = Ran::new(&["policy", "check", folder.text()]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let rule = "@id(\"x\")\n@reason(\"y\")\nforbid (principal, action == Action::\"request\", resource)\n\
+                unless { resource.missing.contains(\"crm\") };\n";
+    put(&folder, "rules/more.cedar", rule);
+    let ran = Ran::new(&["policy", "check", folder.text()]);
+    let line = "(An expired card): without `account` it adds the step `request`";
+    assert!(ran.code == 1 && ran.out.contains(line), "{}", ran.out);
+}
+
+#[test]
+fn an_issuer_of_whom_nothing_is_known_is_no_reason_to_write() {
+    let folder = copy();
+    let mut example = failed_payment("in_1", 2900);
+    let hour = NOW.seconds() / 3600;
+    let outage = IssuerHours([(hour, Hour { tried: 50, declined: 50 })].into());
+    example.context.issuer = known(outage);
+    example.expect.suppressed = Some([Interlock::IssuerOutage].into());
+    put(&folder, "examples/outage.json", &json(&example));
+    let ran = Ran::new(&["policy", "check", folder.text()]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
 }
 
 #[test]
