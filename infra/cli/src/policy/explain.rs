@@ -103,14 +103,14 @@ fn details(step: &Step) -> String {
         StepKind::Note { text } => text.clone(),
         StepKind::PaymentStatus(status) => status.status.clone(),
         StepKind::Ticket { subject, .. } => subject.clone(),
-        StepKind::Evidence { checklist, .. } => checklist
-            .iter()
-            .map(|item| {
+        StepKind::Evidence { checklist, .. } => {
+            let lines = checklist.iter().map(|item| {
                 let found = item.found.as_ref();
                 let place = found.map_or_else(|| format!("missing: {}", item.note), Clone::clone);
-                format!("{}: {place}\n", item.field)
-            })
-            .collect(),
+                format!("{}: {place}", item.field)
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        }
         StepKind::Request { operation, .. } => format!("asks the approvers for {operation}"),
     }
 }
