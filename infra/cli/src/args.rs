@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use domain::{CaseKey, Currency, PersonId, ProposalId};
+use domain::{CaseKey, Currency, ObjectId, PersonId, ProposalId};
 
 use crate::{End, keys::Kind, trail::Asked};
 
@@ -43,6 +43,9 @@ pub(crate) enum Command {
     /// The keys of links, receipts and sessions; AWS credentials and region come from the environment
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// What was decided about a Stripe object, what was held back and why: exit 0 if something is known of
+    /// it, 1 if not
+    Why(WhyOptions),
     /// The people who may sign; AWS credentials and region come from the environment
     #[command(subcommand)]
     Person(PersonCommand),
@@ -186,13 +189,6 @@ pub(crate) struct KeySecret {
     pub(crate) secret: String,
 }
 
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum PolicyCommand {
-    /// Write down, from version control, who was the last to change each rule that decides about
-    /// signing
-    Seal(SealOptions),
-}
-
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SealOptions {
     /// Folder with the policy bundle, within a git work tree
@@ -246,6 +242,81 @@ pub(crate) enum RevokeCommand {
         #[arg(long, value_name = "ID")]
         key: String,
     },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Load a bundle strictly and check every rule, template and example: exit 0 if all is well, 1 with
+    /// what is not
+    Check(CheckPolicy),
+    /// Decide a recorded case and tell why: exit 2 if the case or the bundle cannot be read
+    Explain(ExplainCase),
+    /// What changed from one bundle to another, a line each: exit 0 if nothing, 1 if something
+    Diff(DiffPolicies),
+    /// Decide recorded cases anew and list what flips: exit 0 if nothing, 1 if something
+    Backtest(Backtest),
+    /// Write down, from version control, who was the last to change each rule that decides about
+    /// signing
+    Seal(SealOptions),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CheckPolicy {
+    /// Folder with the bundle
+    #[arg(value_name = "DIR", default_value = "infra/policy")]
+    pub(crate) policy: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExplainCase {
+    /// A case as in `infra/policy/examples`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) case: PathBuf,
+    /// Folder with the bundle
+    #[arg(long, value_name = "DIR", default_value = "infra/policy")]
+    pub(crate) policy: PathBuf,
+    /// Print the whole decision as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DiffPolicies {
+    /// Folder with the earlier bundle
+    #[arg(value_name = "A")]
+    pub(crate) from: PathBuf,
+    /// Folder with the later bundle
+    #[arg(value_name = "B")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Backtest {
+    /// Folder with recorded cases: one in each `*.json`, one in each line of `*.jsonl`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cases: PathBuf,
+    /// Folder with the earlier bundle; without it each case is compared with what it expects
+    #[arg(long, value_name = "A")]
+    pub(crate) from: Option<PathBuf>,
+    /// Folder with the bundle that decides anew
+    #[arg(long, value_name = "B", default_value = "infra/policy")]
+    pub(crate) to: PathBuf,
+    /// Print the flips as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WhyOptions {
+    /// A Stripe id: of an invoice, charge, dispute, refund, subscription, customer, payment method, event
+    #[arg(value_name = "OBJECT_ID")]
+    pub(crate) object: ObjectId,
+    /// A running `countersign local`
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8400", conflicts_with = "cases_table")]
+    pub(crate) api: String,
+    /// The table of cases instead; AWS credentials and region come from the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cases_table: Option<String>,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -356,6 +427,13 @@ mod tests {
             "webhook verify --header t=1",
             "webhook verify --header t=1 --secret a --tolerance -1",
             "trail verify --api http://localhost:1 --file f",
+            "policy",
+            "policy explain",
+            "policy diff a",
+            "policy backtest --from a",
+            "why",
+            "why in:1",
+            "why in_1 --api http://localhost:1 --cases-table t",
         ] {
             let end = read(line).unwrap_err();
             assert_eq!(end.code, 2, "{line}");

@@ -7,9 +7,11 @@ mod freeze;
 mod keys;
 pub mod local;
 mod person;
+mod policy;
 mod seal;
 mod trail;
 mod webhook;
+mod why;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
@@ -39,6 +41,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Trail(TrailCommand::Export(options)) => trail::export(&options, &env, (system_clock())()),
         Command::Keys(KeysCommand::Rotate(options)) => keys::rotate(&options, &env, (system_clock())()),
         Command::Keys(KeysCommand::Public(secret)) => keys::show(&secret, &env),
+        Command::Policy(PolicyCommand::Check(options)) => Ok(policy::check(&options)),
+        Command::Policy(PolicyCommand::Explain(options)) => Ok(policy::explain(&options)),
+        Command::Policy(PolicyCommand::Diff(options)) => Ok(policy::diff(&options)),
+        Command::Policy(PolicyCommand::Backtest(options)) => Ok(policy::backtest(&options)),
+        Command::Why(options) => Ok(why::tell(&options, &env)),
         Command::Person(PersonCommand::Put(person)) => person::put(person, &env),
         Command::Person(PersonCommand::Deactivate(person)) => person::deactivate(&person, &env),
     };

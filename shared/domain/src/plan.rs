@@ -282,6 +282,26 @@ impl Interlock {
         matches!(self, Self::OpenDispute | Self::PriorityTicket | Self::PendingCancellation)
     }
 
+    /// What it means, for whoever asks why nothing happened.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::KillSwitch => "the switch that stops everything is on",
+            Self::AlreadyPaid => "the invoice is paid, so nothing more is said about it",
+            Self::OpenDispute => "the customer disputes a payment, so nobody asks for money meanwhile",
+            Self::PriorityTicket => "the customer waits for an answer to something more urgent",
+            Self::PendingCancellation => "the customer is leaving, so nobody asks for money",
+            Self::OneRecoveryPerCustomer => "an older open invoice of the customer comes first",
+            Self::DisputedCharge => "the charge is disputed, so a refund could pay twice",
+            Self::IssuerOutage => "the card's issuer declines far more than usual",
+            Self::QuietHours => "nobody is written to at this time",
+            Self::FrequencyCap => "the customer was written to often enough lately",
+            Self::Exception => "the policy makes an exception for this customer",
+            Self::RefundBudget => "the day's budget for refunds is used up",
+            Self::MissingContext => "something that must be known is not",
+            Self::NoRule => "no rule permits it",
+        }
+    }
+
     /// One word for metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -173,11 +173,11 @@ fn has(decision: &Decision, name: &str) -> bool {
 }
 
 fn told(decision: &Decision) -> &Alert {
-    let alerts = decision.steps.iter().filter_map(|step| match &step.kind {
+    let mut alerts = decision.steps.iter().filter_map(|step| match &step.kind {
         StepKind::Alert(alert) => Some(alert),
         _ => None,
     });
-    alerts.last().expect("an alert")
+    alerts.next_back().expect("an alert")
 }
 
 fn account() -> Account {

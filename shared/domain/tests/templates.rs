@@ -103,7 +103,7 @@ fn a_missing_a_wrong_and_an_undeclared_slot_are_named() {
         let mut without = good.clone();
         without = without.only(&[("amount".to_owned(), SlotType::Money)].into());
         let errors = [
-            (refused(&without), "company"),
+            (refused(&without), "charged_on"),
             (refused(&good.clone().with("amount", Slot::Text("29".into()))), "amount"),
             (refused(&good.clone().with("discount", Slot::Text("29".into()))), "discount"),
             (refused(&good.clone().with("company", Slot::Name("\u{200b} <>".into()))), "company"),

@@ -15,6 +15,14 @@ const FOLDERS: [&str; 2] = ["rules", "templates"];
 /// # Errors
 /// If a file cannot be read, or the bundle is not valid; both name the file.
 pub fn load(folder: &Path) -> Result<Bundle> {
+    Ok(Bundle::load(&files(folder)?)?)
+}
+
+/// The files of the bundle in `folder`, by path within it.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn files(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     read(folder, "", &mut files).with_context(|| {
         format!("cannot read the policy bundle in `{}`; set `POLICY_DIR`", folder.display())
@@ -26,7 +34,7 @@ pub fn load(folder: &Path) -> Result<Bundle> {
                 .with_context(|| format!("cannot read the policy bundle in `{}`", inner.display()))?;
         }
     }
-    Ok(Bundle::load(&files)?)
+    Ok(files)
 }
 
 fn read(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> Result<()> {

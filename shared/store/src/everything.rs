@@ -1,5 +1,5 @@
-//! Both tables read from end to end: for a developer's console, for tests that compare how things
-//! ended, and for whoever verifies the trail. Never part of a function: it reads every item.
+//! Tables read from end to end: for a developer's console, for tests that compare how things ended, and for
+//! whoever verifies the trail or asks about an object that has no case. Never part of a function: it reads every item.
 
 use std::collections::BTreeMap;
 
@@ -35,11 +35,14 @@ pub struct Everything {
     pub unreadable: Vec<String>,
 }
 
-/// Reads both tables.
+/// Reads these tables.
 ///
 /// # Errors
 /// If one does not answer.
-pub async fn everything(client: &Client, tables: [&str; 2]) -> Result<Everything, StoreError> {
+pub async fn everything(
+    client: &Client,
+    tables: impl IntoIterator<Item = &str>,
+) -> Result<Everything, StoreError> {
     let mut all = Everything::default();
     for table in tables {
         let mut pages = client.scan().table_name(table).consistent_read(true).into_paginator().items().send();

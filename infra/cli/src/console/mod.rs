@@ -15,6 +15,7 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
     routing::{get, post},
 };
+use domain::ObjectId;
 use http::{HeaderValue, StatusCode, header};
 use runtime::Clock;
 use sandbox::{
@@ -42,7 +43,7 @@ struct Console {
     seen: Mutex<Option<(i64, Arc<Everything>)>>,
 }
 
-/// The page, its data as JSON, and the trail for `countersign trail verify`.
+/// The page, its data as JSON, the trail for `countersign trail verify`, and answers for `countersign why`.
 ///
 /// `POST /clock` with `{"seconds":N}` lets time pass, to see what becomes of a proposal that nobody decides.
 /// `POST /keys` with `{}` rotates the keys of links, receipts and sessions.
@@ -62,6 +63,7 @@ pub fn router(
         .route("/trail/{id}", get(excerpt))
         .route("/clock", post(advance))
         .route("/keys", post(rotate))
+        .route("/why/{object}", get(why))
         .route("/console.css", get(|| async { asset("text/css", include_str!("console.css")) }))
         .route("/console.js", get(|| async { asset("text/javascript", include_str!("console.js")) }))
         .with_state(Arc::new(console))
@@ -123,6 +125,16 @@ async fn export(State(console): State<Arc<Console>>) -> Response {
 async fn excerpt(State(console): State<Arc<Console>>, Path(id): Path<String>) -> Response {
     match trail::excerpt(&console, &id).await {
         Ok(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn why(State(console): State<Arc<Console>>, Path(object): Path<String>) -> Response {
+    let Ok(object) = ObjectId::parse(&object) else {
+        return (StatusCode::BAD_REQUEST, "this is no id of a Stripe object\n").into_response();
+    };
+    match crate::why::look(&console.tables, CASES_TABLE, &object).await {
+        Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
         Err(error) => failed(&error),
     }
 }

@@ -186,6 +186,7 @@ impl Context {
             || self.conversations.failed()
             || self.application.failed()
             || self.history.failed()
+            || self.issuer.failed()
             || self.subscription.failed()
             || self.charge.failed()
             || self.charges.failed()

@@ -18,6 +18,7 @@ struct Piece {
     text: Option<String>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every arm of the search gives an option")]
 fn piece(from: impl Into<String>, text: Option<String>) -> Option<Piece> {
     Some(Piece { from: from.into(), text })
 }

@@ -5,7 +5,7 @@ use crate::{
     Case, CaseKind,
     case::CaseState,
     classify::Bucket,
-    context::{Context, Subject},
+    context::{Context, Part, Subject},
     plan::{Interlock, StepKind, Suppression},
     policy::{ExceptionKind, Source},
     snapshot::{Invoice, Read, Subscription},
@@ -106,10 +106,14 @@ fn recovery(turn: &Turn<'_>) -> Held {
         })
         .or_else(|| exception(turn, ExceptionKind::NoDunning))
         .or_else(|| older_invoice(turn, invoice))
-        .or_else(|| {
-            let hours = context.issuer.known()?;
-            let why = hours.outage(context.at, &turn.bundle.settings().issuer)?;
-            Some((Interlock::IssuerOutage, why))
+        .or_else(|| match &context.issuer {
+            Part::Known { value: hours, .. } => {
+                let why = hours.outage(context.at, &turn.bundle.settings().issuer)?;
+                Some((Interlock::IssuerOutage, why))
+            }
+            // It may be out, and nobody could tell (I7).
+            part if part.failed() => Some((Interlock::MissingContext, "not known: card_issuer".into())),
+            Part::Missing { .. } => None,
         })
 }
 

@@ -7,7 +7,8 @@ use std::{
 };
 
 use cedar_policy::{
-    ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
+    ActionConstraint, Effect, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    ResourceConstraint, Schema, ValidationMode, Validator, ffi::DetailedError,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -257,6 +258,41 @@ impl Bundle {
         &self.contents
     }
 
+    /// Every rule as it stands in its file, with its annotations, by id.
+    pub fn rule_texts(&self) -> BTreeMap<String, String> {
+        self.rules.policies().map(|rule| (rule.id().to_string(), rule.to_string())).collect()
+    }
+
+    /// The ids of the rules that can speak about an action.
+    pub fn rules_about(&self, action: &str) -> BTreeSet<String> {
+        self.rules_for(action).policies().map(|rule| rule.id().to_string()).collect()
+    }
+
+    /// Rules that can never decide, each with the rule that always decides instead: a `forbid` without
+    /// conditions takes every action that such a rule permits.
+    pub fn shadowed(&self) -> BTreeMap<String, String> {
+        let without_conditions = |rule: &&Policy| {
+            rule.effect() == Effect::Forbid
+                && !rule.has_non_scope_constraint()
+                && rule.principal_constraint() == PrincipalConstraint::Any
+                && rule.resource_constraint() == ResourceConstraint::Any
+        };
+        let mut shadowed = BTreeMap::new();
+        for rule in self.rules.policies().filter(|rule| rule.effect() == Effect::Permit) {
+            let mut forbidding = BTreeSet::new();
+            let everywhere =
+                self.by_action.values().filter(|slice| slice.policy(rule.id()).is_some()).all(|slice| {
+                    let first = slice.policies().find(without_conditions);
+                    forbidding.extend(first.map(|first| first.id().to_string()));
+                    first.is_some()
+                });
+            if let (true, Some(by)) = (everywhere, forbidding.pop_first()) {
+                shadowed.insert(rule.id().to_string(), by);
+            }
+        }
+        shadowed
+    }
+
     pub(super) fn rules_for(&self, action: &str) -> &PolicySet {
         self.by_action.get(action).unwrap_or(&self.rules)
     }
@@ -311,7 +347,7 @@ fn check_playbooks(
 
 fn rules(files: &Files) -> Result<(PolicySet, Schema), BundleError> {
     let (schema, warnings) = Schema::from_cedarschema_str(text(files, SCHEMA)?)
-        .map_err(|error| BundleError::new(SCHEMA, error.to_string()))?;
+        .map_err(|error| at_line(files, SCHEMA, &(&error).into()))?;
     if let Some(warning) = warnings.into_iter().next() {
         return Err(BundleError::new(SCHEMA, warning.to_string()));
     }
@@ -319,7 +355,7 @@ fn rules(files: &Files) -> Result<(PolicySet, Schema), BundleError> {
     let mut ids: BTreeMap<String, &str> = BTreeMap::new();
     for (name, source) in files.iter().filter(|(name, _)| name.strip_suffix(".cedar").is_some()) {
         let wrong = |problem: String| BundleError::new(name, problem);
-        let parsed = PolicySet::from_str(source).map_err(|error| wrong(error.to_string()))?;
+        let parsed = PolicySet::from_str(source).map_err(|error| at_line(files, name, &(&error).into()))?;
         if parsed.templates().next().is_some() {
             return Err(wrong("a rule with slots is not used here; write it out".into()));
         }
@@ -344,12 +380,22 @@ fn rules(files: &Files) -> Result<(PolicySet, Schema), BundleError> {
     // The validator names the rule; the file is the one that the rule stands in.
     let place = |id: &PolicyId| ids.get(&id.to_string()).copied().unwrap_or("rules/").to_owned();
     if let Some(error) = validation.validation_errors().next() {
-        return Err(BundleError::new(&place(error.policy_id()), error.to_string()));
+        return Err(at_line(files, &place(error.policy_id()), &error.into()));
     }
     if let Some(warning) = validation.validation_warnings().next() {
-        return Err(BundleError::new(&place(warning.policy_id()), warning.to_string()));
+        return Err(at_line(files, &place(warning.policy_id()), &warning.into()));
     }
     Ok((rules, schema))
+}
+
+/// What Cedar says about a file, with the line and what helps, where it knows them.
+fn at_line(files: &Files, name: &str, error: &DetailedError) -> BundleError {
+    let start = error.source_locations.first().map(|label| label.loc.start);
+    let before = start.and_then(|start| files.get(name)?.get(..start));
+    let line =
+        before.map_or_else(String::new, |before| format!("line {}: ", before.matches('\n').count() + 1));
+    let help = error.help.as_ref().map_or_else(String::new, |help| format!("; {help}"));
+    BundleError::new(name, format!("{line}{}{help}", error.message))
 }
 
 /// The rules that can speak about each action of the schema.

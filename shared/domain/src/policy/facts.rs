@@ -37,6 +37,7 @@ impl Strength {
 
 /// What rules may know of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own in the schema of the rules")]
 pub struct CaseFacts {
     /// What it is about.
     pub kind: CaseKind,

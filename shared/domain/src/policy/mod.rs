@@ -7,7 +7,9 @@
 mod approval;
 mod bundle;
 mod calendar;
+mod caution;
 mod evidence;
+mod example;
 mod facts;
 mod locale;
 mod manifest;
@@ -34,6 +36,7 @@ pub use approval::{ApprovalRule, Requester};
 pub use bundle::{Bundle, BundleError};
 pub use calendar::Calendar;
 pub use evidence::{Checklists, Wanted};
+pub use example::{Example, Expect, step_word};
 pub(crate) use facts::Found;
 pub use facts::{CaseFacts, Strength};
 pub use locale::Locale;

@@ -96,7 +96,7 @@ impl Playbook {
 
     /// The rung that is due on a day of the case, with its place in the ladder.
     pub fn due(&self, day: i64) -> Option<(usize, &Rung)> {
-        self.rungs.iter().enumerate().filter(|(_, rung)| i64::from(rung.day) <= day).last()
+        self.rungs.iter().enumerate().rfind(|(_, rung)| i64::from(rung.day) <= day)
     }
 
     /// The day of the rung after this place.
