@@ -137,18 +137,18 @@ fn meaning(error: &SdkError<SendEmailError, HttpResponse>) -> Outcome {
             (SendEmailError::MessageRejected(_), _) => refused("MessageRejected"),
             (SendEmailError::BadRequestException(_), _) => refused("BadRequestException"),
             (SendEmailError::NotFoundException(_), _) => refused("NotFoundException"),
-            // Somebody repairs the account, and the message is still due.
+            (SendEmailError::TooManyRequestsException(_) | SendEmailError::LimitExceededException(_), _) => {
+                Outcome::NotDone(NotDone::RateLimited)
+            }
+            // Somebody repairs the account or the credentials, which are looked at before the message is;
+            // it is still due.
             (
                 SendEmailError::AccountSuspendedException(_)
                 | SendEmailError::SendingPausedException(_)
                 | SendEmailError::MailFromDomainNotVerifiedException(_),
                 _,
-            ) => Outcome::NotDone(NotDone::NotAllowed),
-            (SendEmailError::TooManyRequestsException(_) | SendEmailError::LimitExceededException(_), _) => {
-                Outcome::NotDone(NotDone::RateLimited)
-            }
-            // Credentials and permissions are looked at before the message is.
-            (_, 403) => Outcome::NotDone(NotDone::NotAllowed),
+            )
+            | (_, 403) => Outcome::NotDone(NotDone::NotAllowed),
             (_, status) => Outcome::Unknown(Why::Status(status)),
         },
         SdkError::ResponseError(_) => Outcome::Unknown(Why::Unreadable),

@@ -52,9 +52,7 @@ pub fn sign(secrets: &[SecretString], at: Timestamp, parts: Parts<'_>) -> String
     let mut header = format!("t={}", at.seconds());
     for mac in secrets.iter().filter_map(|secret| mac(secret, at.seconds(), parts)) {
         header.push_str(",v1=");
-        for byte in mac.finalize().into_bytes() {
-            header.push_str(&format!("{byte:02x}"));
-        }
+        header.extend(mac.finalize().into_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex));
     }
     header
 }
@@ -96,6 +94,10 @@ fn mac(secret: &SecretString, at: i64, parts: Parts<'_>) -> Option<Hmac<Sha256>>
     mac.update(format!("{at}.{}.{}.", parts.method, parts.path_and_query).as_bytes());
     mac.update(parts.body);
     Some(mac)
+}
+
+fn hex(digit: u8) -> char {
+    char::from_digit(u32::from(digit), 16).unwrap_or('0')
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
