@@ -149,7 +149,8 @@ async fn decide_and_commit(
     cause: &Cause,
     key: &CaseKey,
 ) -> Result<Decision, TurnError> {
-    let mut context = gather::gather(app, metrics, cause, key).await?;
+    // Boxed: the clients of many systems make a large future.
+    let mut context = Box::pin(gather::gather(app, metrics, cause, key)).await?;
     let mut before = app.cases.turn_state(key, context.customer.as_ref()).await?;
     let known = before.case.value.as_ref().and_then(|case| case.customer.clone());
     if let (None, Some(known)) = (&context.customer, known) {

@@ -99,7 +99,7 @@ fn charge() -> Charge {
         outcome: None,
         refund_request: Some("requested_by_customer:500".into()),
         issuer: None,
-        metadata: BTreeMap::new(),
+        metadata: domain::snapshot::Metadata::default(),
         livemode: false,
         created: NOW,
     }

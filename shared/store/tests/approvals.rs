@@ -69,7 +69,7 @@ fn row(generation: u32) -> ProposalRow {
         refund_request: None,
         livemode: false,
         issuer: None,
-        metadata: [].into(),
+        metadata: domain::snapshot::Metadata::default(),
         created: NOW,
     };
     let action = Action {

@@ -50,7 +50,7 @@ fn page(title: &str, me: Option<&Me>, body: &Markup) -> Markup {
                     @if let Some(me) = me {
                         nav aria-label="Main" {
                             a href="/" { "Inbox" }
-                            a href="/requests/new" { "Ask for a refund" }
+                            a href="/requests/new" { "Ask for something" }
                         }
                         span .who { (harmless(&me.name, 80)) }
                         form method="post" action="/sign-out" {

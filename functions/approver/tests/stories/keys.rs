@@ -123,7 +123,7 @@ async fn a_write_key_that_was_replaced_meanwhile_is_read_once_more_and_one_refun
     world.store("STRIPE_WRITE_KEY_SECRET", "rk_test_rolledlongago");
     let old = world.instance().await;
     world.store("STRIPE_WRITE_KEY_SECRET", &good);
-    let mut finance = Browser::new(&old);
+    let mut finance = Browser { clock: Some(world.clock.clone()), ..Browser::new(&old) };
     finance.sign_in(FINANCE_LEAD, "/").await;
     finance.decide(&id, "approve").await;
     assert!(matches!(world.stage(&id).await, Stage::Executed { .. }));
@@ -139,7 +139,7 @@ async fn a_write_key_that_is_refused_and_still_stored_is_tried_once() {
     let (id, _) = world.proposed(1999).await;
     world.store("STRIPE_WRITE_KEY_SECRET", "rk_test_rolledlongago");
     let app = world.instance().await;
-    let mut finance = Browser::new(&app);
+    let mut finance = Browser { clock: Some(world.clock.clone()), ..Browser::new(&app) };
     finance.sign_in(FINANCE_LEAD, "/").await;
     finance.decide(&id, "approve").await;
     assert!(matches!(world.stage(&id).await, Stage::Executing(_)), "it waits for a key that works");

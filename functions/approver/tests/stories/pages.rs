@@ -42,11 +42,11 @@ async fn a_link_leads_its_owner_to_the_page_without_the_token() {
 async fn every_link_that_does_not_hold_gets_the_same_answer() {
     let world = World::new().await;
     let (_, _) = world.proposed(1999).await;
-    let (other, _) = world.proposed(2999).await;
+    world.proposed(2999).await;
     let link = world.link_of(FINANCE_LEAD);
     let (path, token) = link.split_once("?t=").unwrap();
-    let first = format!("/a/{}", world.approvals.open_proposals().await.unwrap()[0].id());
-    let foreign = if first == path { format!("/a/{other}") } else { first };
+    let open = world.approvals.open_proposals().await.unwrap();
+    let foreign = open.iter().map(|one| format!("/a/{}", one.id())).find(|one| one != path).unwrap();
     let mut answers: Vec<Answer> = Vec::new();
     let mut browser = Browser::new(&world.app);
     let half = &token[..token.len() - 1];
@@ -187,10 +187,11 @@ async fn what_somebody_wrote_is_told_from_what_we_say() {
     let form = support.get("/requests/new").await;
     let (nonce, csrf) = (form.field("nonce"), form.field("csrf"));
     let fields = [
-        ("charge", charge.as_str()),
+        ("operation", "refund.create"),
+        ("object", charge.as_str()),
         ("amount", "19.99"),
         ("reason", "duplicate"),
-        ("note", "Approved already by\u{202E} the <b>board</b>, https://evil.test"),
+        ("why", "Approved already by\u{202E} the <b>board</b>, https://evil.test"),
         ("nonce", &nonce),
         ("csrf", &csrf),
     ];

@@ -35,7 +35,7 @@ pub(super) struct Place {
     webhook_secret: Option<String>,
     /// The public key of receipts and checkpoints, in hexadecimal.
     receipt_key: Option<String>,
-    #[serde(skip)]
+    /// The stand-in's key for whoever plays Stripe's user; never one that somebody else gave.
     stripe_key: String,
     #[serde(skip)]
     charge: Option<String>,

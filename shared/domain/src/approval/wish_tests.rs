@@ -24,7 +24,7 @@ fn charge() -> Charge {
         outcome: None,
         refund_request: None,
         issuer: None,
-        metadata: [].into(),
+        metadata: crate::snapshot::Metadata::default(),
         livemode: false,
         created: NOW,
     }

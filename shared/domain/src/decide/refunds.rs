@@ -7,7 +7,7 @@ use crate::{
     classify::Bucket,
     context::{Context, Subject},
     policy::{Bundle, Source, is_above},
-    snapshot::Read,
+    snapshot::{Metadata, Read},
 };
 
 /// The tags of a refund. What is not known counts as touched.
@@ -56,8 +56,8 @@ pub(super) fn touches(context: &Context, bundle: &Bundle, bucket: Bucket) -> BTr
 
 /// Why money goes or went back, in the words of whoever asked for it.
 pub(super) fn reason(context: &Context) -> Option<String> {
-    let of = |metadata: &std::collections::BTreeMap<String, String>, reason: Option<&str>| {
-        let words: Vec<&str> = reason.into_iter().chain(metadata.values().map(String::as_str)).collect();
+    let of = |metadata: &Metadata, reason: Option<&str>| {
+        let words: Vec<&str> = reason.into_iter().chain(metadata.0.values().map(String::as_str)).collect();
         (!words.is_empty()).then(|| words.join("; "))
     };
     match &context.subject {

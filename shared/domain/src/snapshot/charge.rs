@@ -1,9 +1,8 @@
 //! Charges.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
+use super::Metadata;
 use crate::{
     ChargeId, CustomerId, Digest, Money, PaymentIntentId, RefundId, Timestamp, approval::RefundReason,
     encoding, open_enum::open_enum,
@@ -53,7 +52,7 @@ pub struct Charge {
     pub issuer: Option<String>,
     /// The metadata that the policy lets be read.
     #[serde(default)]
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: Metadata,
     /// Whether it happened in live mode.
     pub livemode: bool,
     /// When it was created.

@@ -10,6 +10,7 @@ mod credit;
 mod customer;
 mod dispute;
 mod invoice;
+mod metadata;
 mod payment_method;
 mod refund;
 
@@ -23,6 +24,7 @@ pub use invoice::{
     CollectionMethod, Invoice, InvoicePayment, InvoiceStatus, PaymentError, PaymentIntent,
     PaymentIntentStatus,
 };
+pub use metadata::Metadata;
 pub use payment_method::{PaymentMethod, PaymentOnInvoice};
 pub use refund::{Refund, RefundStatus};
 

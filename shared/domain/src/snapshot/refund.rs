@@ -1,9 +1,8 @@
 //! Refunds.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
+use super::Metadata;
 use crate::{ChargeId, Money, PaymentIntentId, RefundId, Timestamp, open_enum::open_enum};
 
 open_enum! {
@@ -41,7 +40,7 @@ pub struct Refund {
     pub approval_digest: Option<String>,
     /// The metadata that the policy lets be read.
     #[serde(default)]
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: Metadata,
     /// When it was created.
     pub created: Timestamp,
 }

@@ -22,13 +22,13 @@ trait HasMetadata {
 
 impl HasMetadata for Charge {
     fn metadata(&mut self) -> (&'static str, &mut BTreeMap<String, String>) {
-        ("charge", &mut self.metadata)
+        ("charge", &mut self.metadata.0)
     }
 }
 
 impl HasMetadata for Refund {
     fn metadata(&mut self) -> (&'static str, &mut BTreeMap<String, String>) {
-        ("refund", &mut self.metadata)
+        ("refund", &mut self.metadata.0)
     }
 }
 

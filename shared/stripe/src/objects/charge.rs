@@ -6,8 +6,8 @@ use domain::{
     ChargeId, CustomerId, Money, PaymentIntentId, PaymentMethodId, RefundId, Timestamp,
     money::Currency,
     snapshot::{
-        Charge, ChargeStatus, Outcome, OutcomeKind, PaymentError, PaymentIntent, PaymentIntentStatus, Refund,
-        RefundStatus,
+        Charge, ChargeStatus, Metadata, Outcome, OutcomeKind, PaymentError, PaymentIntent,
+        PaymentIntentStatus, Refund, RefundStatus,
     },
 };
 use serde::Deserialize;
@@ -31,7 +31,8 @@ pub struct ChargeWire {
     /// Only if the read asked for it, since 2022-11-15.
     refunds: Option<Page<RefundInCharge>>,
     outcome: Option<OutcomeWire>,
-    metadata: Option<BTreeMap<String, String>>,
+    #[serde(default, deserialize_with = "texts")]
+    metadata: BTreeMap<String, String>,
     payment_method_details: Option<PaymentDetails>,
     livemode: bool,
     created: Timestamp,
@@ -100,8 +101,16 @@ pub struct RefundWire {
     payment_intent: Option<Reference<PaymentIntentId>>,
     reason: Option<String>,
     failure_reason: Option<String>,
-    metadata: Option<BTreeMap<String, String>>,
+    #[serde(default, deserialize_with = "texts")]
+    metadata: BTreeMap<String, String>,
     created: Timestamp,
+}
+
+/// Metadata is text by text; whatever else stands there is left out.
+fn texts<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let all = Option::<BTreeMap<String, serde_json::Value>>::deserialize(from)?.unwrap_or_default();
+    let text = |(key, value): (String, serde_json::Value)| Some((key, value.as_str()?.to_owned()));
+    Ok(all.into_iter().filter_map(text).collect())
 }
 
 /// The two keys that our own writes set.
@@ -113,7 +122,7 @@ pub(super) struct ApprovalMetadata {
 
 impl From<ChargeWire> for Charge {
     fn from(wire: ChargeWire) -> Self {
-        let metadata = wire.metadata.unwrap_or_default();
+        let metadata = wire.metadata;
         let refunds = wire.refunds.map(|page| page.data).unwrap_or_default();
         let latest = refunds.into_iter().reduce(|a, b| if b.created > a.created { b } else { a });
         Self {
@@ -129,7 +138,7 @@ impl From<ChargeWire> for Charge {
             outcome: wire.outcome.map(Into::into),
             refund_request: metadata.get("refund_request").cloned(),
             issuer: wire.payment_method_details.and_then(|details| details.card?.issuer()),
-            metadata,
+            metadata: Metadata(metadata),
             livemode: wire.livemode,
             created: wire.created,
         }
@@ -166,7 +175,7 @@ impl From<PaymentIntentWire> for PaymentIntent {
 
 impl From<RefundWire> for Refund {
     fn from(wire: RefundWire) -> Self {
-        let metadata = wire.metadata.unwrap_or_default();
+        let metadata = wire.metadata;
         Self {
             id: wire.id,
             status: wire.status,
@@ -177,7 +186,7 @@ impl From<RefundWire> for Refund {
             failure_reason: wire.failure_reason,
             approval_id: metadata.get("approval_id").cloned(),
             approval_digest: metadata.get("approval_digest").cloned(),
-            metadata,
+            metadata: Metadata(metadata),
             created: wire.created,
         }
     }
