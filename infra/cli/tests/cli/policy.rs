@@ -1,6 +1,6 @@
 //! `policy …` on the starter bundle and on changed copies of it.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{fs, path::Path};
 
 use domain::{
     CaseKey, CaseKind, ChargeId, Currency, CustomerId, InvoiceId, Money, ObjectId, PaymentIntentId,
@@ -346,7 +346,8 @@ fn recorded_cases_that_flip_are_listed_and_counted() {
     let lines = [json(&failed_payment("in_1", 2900)), json(&failed_payment("in_2", 1000))];
     put(&cases, "day.jsonl", &lines.join("\n"));
     let backtest = |more: &[&str]| {
-        let all = [&["policy", "backtest", "--cases", cases.text(), "--from", base.text()][..], more].concat();
+        let all =
+            [&["policy", "backtest", "--cases", cases.text(), "--from", base.text()][..], more].concat();
         Ran::new(&all)
     };
     let same = backtest(&["--to", base.text()]);
