@@ -106,6 +106,11 @@ pub enum Verdict {
 }
 
 impl ConnectorError {
+    /// Whether the vendor said that there is no such thing, which is an answer.
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self.cause, Cause::NotFound(_))
+    }
+
     /// What to do. Exhaustive on purpose: a new cause must choose.
     pub const fn verdict(&self) -> Verdict {
         match &self.cause {

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CustomerId, ObjectId, Timestamp,
+    CustomerId, Money, ObjectId, Timestamp,
     classify::Classification,
     event::Origin,
     plan::{Priority, Suppression},
@@ -168,6 +168,9 @@ pub struct Case {
     pub opened: Timestamp,
     /// When it last changed.
     pub changed: Timestamp,
+    /// What is at stake, as Stripe said when it was last read.
+    #[serde(default)]
+    pub amount: Option<Money>,
     /// The last moment at which something can be done, such as a dispute's deadline.
     pub deadline: Option<Timestamp>,
     /// When it is to be decided anew although nothing was heard: something was suppressed or missing.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, CaseKey, CaseKind, CustomerId, EventId, ObjectId, Timestamp};
+use crate::{AccountId, CaseKey, CaseKind, CustomerId, EventId, ObjectId, Timestamp, encoding};
 
 /// A Stripe event without its payload: a trigger, never a source of truth. It holds no personal
 /// data, since it goes onto a queue and into logs.
@@ -47,6 +47,19 @@ pub struct Origin {
     /// A path of accounts, for `Stripe-Context`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
+}
+
+/// The type of the event that we send to ourselves, to see that the whole path works. It starts no work.
+pub const CANARY: &str = "countersign.canary";
+
+impl EventId {
+    /// The trace of everything that follows from an event, as a W3C trace id: 16 bytes in hex
+    /// (<https://www.w3.org/TR/trace-context/#trace-id>). It is made of the event's id, so that every
+    /// function knows it without being told: from ingress to the execution of what was asked for.
+    pub fn trace(&self) -> String {
+        let digest = encoding::digest("event/trace/v1", |to| to.text(self.as_str()));
+        encoding::hex(digest.bytes().get(..16).unwrap_or_default())
+    }
 }
 
 impl Envelope {

@@ -86,6 +86,9 @@ pub enum StepKind {
         origin: Origin,
         /// The event that led to it.
         source: Option<EventId>,
+        /// What the operation takes and Stripe does not know, by name; all of it is checked.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        parameters: BTreeMap<String, String>,
     },
 }
 

@@ -49,6 +49,11 @@ impl From<Failure> for Diagnostic {
 pub struct Cause(String);
 
 impl Cause {
+    /// Our own words.
+    pub fn text(words: &str) -> Self {
+        Self(words.to_owned())
+    }
+
     /// The text of [`chain`].
     pub fn of(error: &(dyn Error + 'static)) -> Self {
         Self(chain(error))

@@ -8,6 +8,7 @@ pub mod aws;
 mod clock;
 mod env;
 pub mod failure;
+pub mod figures;
 pub mod http;
 pub mod lambda;
 pub mod metrics;

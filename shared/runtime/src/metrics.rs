@@ -72,6 +72,7 @@ pub struct Metrics {
 
 enum Figure {
     Count(u64),
+    Number(f64),
     Seconds(Vec<f64>),
 }
 
@@ -102,6 +103,14 @@ impl Metrics {
         }
     }
 
+    /// Sets a figure that is neither a count nor a time; the last one of an invocation stays.
+    pub fn number(&self, name: &'static str, number: f64) {
+        if number.is_finite() {
+            let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+            figures.insert(Cow::Borrowed(name), Figure::Number(number));
+        }
+    }
+
     fn add(&self, name: Cow<'static, str>, n: u64) {
         let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
         if let Figure::Count(count) = figures.entry(name).or_insert(Figure::Count(0)) {
@@ -121,6 +130,7 @@ impl Metrics {
             .iter()
             .map(|(name, figure)| match figure {
                 Figure::Count(_) => json!({ "Name": name, "Unit": "Count" }),
+                Figure::Number(_) => json!({ "Name": name, "Unit": "None" }),
                 Figure::Seconds(_) => json!({ "Name": name, "Unit": "Seconds" }),
             })
             .collect();
@@ -142,6 +152,7 @@ impl Metrics {
         root.extend(figures.into_iter().map(|(name, figure)| {
             let value = match figure {
                 Figure::Count(count) => count.into(),
+                Figure::Number(number) => number.into(),
                 Figure::Seconds(values) => values.into(),
             };
             (name.into_owned(), value)

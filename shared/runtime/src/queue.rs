@@ -24,9 +24,15 @@ pub enum QueueError {
     /// The queue is not there: a wrong URL.
     #[error("the queue does not exist; correct the variable with its URL")]
     Absent,
+    /// Without order and deduplication events would be lost or doubled.
+    #[error("the URL of a FIFO queue ends with `.fifo`")]
+    NotFifo,
     /// The service gave no confirmation.
     #[error("the queue did not confirm; send the message again")]
     Unconfirmed(#[source] Cause),
+    /// The queue did not say how many messages wait.
+    #[error("the queue did not say how many messages wait")]
+    Uncounted(#[source] Cause),
     /// The message could not be written as JSON.
     #[error("the message could not be written as JSON")]
     Unwritable(#[source] serde_json::Error),
@@ -39,9 +45,17 @@ impl Queue {
     /// If it is missing, or the queue is not a FIFO queue: without one there is neither order nor
     /// deduplication.
     pub fn from_env(client: Client, env: &Env, name: &'static str) -> Result<Self, EnvError> {
-        let url = env.required(name)?;
+        let wrong = |_| EnvError::invalid(name, "the URL of a FIFO queue, which ends with `.fifo`");
+        Self::new(client, env.required(name)?).map_err(wrong)
+    }
+
+    /// The queue with this URL.
+    ///
+    /// # Errors
+    /// If it is no FIFO queue.
+    pub fn new(client: Client, url: &str) -> Result<Self, QueueError> {
         if url.strip_suffix(".fifo").is_none() {
-            return Err(EnvError::invalid(name, "the URL of a FIFO queue, which ends with `.fifo`"));
+            return Err(QueueError::NotFifo);
         }
         Ok(Self { client, url: url.to_owned() })
     }
@@ -65,6 +79,18 @@ impl Queue {
             },
             Ok(_) => Ok(()),
         }
+    }
+
+    /// How many messages wait. Needs the permission `sqs:GetQueueAttributes`.
+    pub async fn depth(&self) -> Result<u64, QueueError> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let asked = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let answer = asked.send().await.map_err(|error| match error.as_service_error() {
+            Some(service) if service.is_queue_does_not_exist() => QueueError::Absent,
+            _ => QueueError::Uncounted(Cause::of(&error)),
+        })?;
+        let count = answer.attributes().and_then(|all| all.get(&name)).and_then(|text| text.parse().ok());
+        count.ok_or_else(|| QueueError::Uncounted(Cause::text("the answer has no number of messages")))
     }
 
     /// Sends an event's envelope: its group is [`Envelope::group`], its deduplication id the event's

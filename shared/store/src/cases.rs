@@ -39,6 +39,10 @@ pub struct CustomerRow {
 /// How long a message counts, in seconds.
 const CONTACTS: i64 = 30 * 86_400;
 
+/// After how many seconds an open case is decided anew although nothing was heard: its object may have
+/// moved on without an event that reached us.
+const LOOK: i64 = 86_400;
+
 /// What a turn starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TurnState {
@@ -175,9 +179,10 @@ impl Cases {
         let case = turn.case;
         let mut item = case_key(&case.key);
         item.insert("case".into(), nested(case)?);
-        if let (Some(revisit), CaseState::Open) = (case.revisit, case.state) {
+        if case.state == CaseState::Open {
+            let look = case.changed.plus(LOOK);
             item.insert("due_kind".into(), s(DUE));
-            item.insert("due_at".into(), at(revisit));
+            item.insert("due_at".into(), at(case.revisit.map_or(look, |revisit| revisit.min(look))));
         }
         let mut all = Transaction::new(&self.table).replace("the case", item, before.case.version);
 
@@ -263,6 +268,30 @@ impl Cases {
     pub async fn due_cases(&self, now: Timestamp, limit: i32) -> Result<Due<Case>, StoreError> {
         let rows = self.due(DUE, now, limit).await?;
         Ok(Due::of(rows.iter().map(|item| read(item, "case"))))
+    }
+
+    /// Open cases, whether due or not, at most `limit`. Rows that cannot be read are left out and counted.
+    ///
+    /// # Errors
+    /// If the table does not answer.
+    pub async fn open_cases(&self, limit: usize) -> Result<Due<Case>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DUE_INDEX)
+            .key_condition_expression("due_kind = :due")
+            .expression_attribute_values(":due", s(DUE))
+            .into_paginator()
+            .items()
+            .send();
+        let mut items = Vec::new();
+        while items.len() < limit
+            && let Some(item) = pages.next().await
+        {
+            items.push(item.map_err(|error| StoreError::table("the list of open cases", &error))?);
+        }
+        Ok(Due::of(items.iter().map(|item| read(item, "case"))))
     }
 
     /// What the index holds of a kind that is due.
@@ -372,7 +401,7 @@ fn customer_key(customer: &CustomerId) -> Item {
     key(&format!("CUSTOMER#{customer}"), "CUSTOMER")
 }
 
-fn freeze_key() -> Item {
+pub(crate) fn freeze_key() -> Item {
     key("CONTROL", "FREEZE")
 }
 

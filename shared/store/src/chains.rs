@@ -45,9 +45,25 @@ impl Cases {
     ) -> Result<BTreeMap<String, Head>, StoreError> {
         grown(&self.client, &self.table, from, until).await
     }
+
+    /// The entries of this time, its end not included, of all chains, as they came.
+    ///
+    /// # Errors
+    /// If the table does not answer or an entry is not readable.
+    pub async fn entries(&self, from: Timestamp, until: Timestamp) -> Result<Vec<trail::Entry>, StoreError> {
+        entries(&self.client, &self.table, from, until.plus(-1)).await
+    }
 }
 
 impl Approvals {
+    /// The entries of this time, its end not included, of all chains, as they came.
+    ///
+    /// # Errors
+    /// If the table does not answer or an entry is not readable.
+    pub async fn entries(&self, from: Timestamp, until: Timestamp) -> Result<Vec<trail::Entry>, StoreError> {
+        entries(&self.client, &self.table, from, until.plus(-1)).await
+    }
+
     /// Where the chains end that grew in this time, both ends included, by subject.
     ///
     /// # Errors
@@ -67,6 +83,26 @@ async fn grown(
     from: Timestamp,
     until: Timestamp,
 ) -> Result<BTreeMap<String, Head>, StoreError> {
+    let mut heads: BTreeMap<String, Head> = BTreeMap::new();
+    for entry in entries(client, table, from, until).await? {
+        let head = entry.head();
+        let known = heads.entry(entry.subject).or_insert(head);
+        if known.length < head.length {
+            *known = head;
+        }
+    }
+    Ok(heads)
+}
+
+async fn entries(
+    client: &Client,
+    table: &str,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<trail::Entry>, StoreError> {
+    if until < from {
+        return Ok(Vec::new());
+    }
     let mut pages = client
         .query()
         .table_name(table)
@@ -78,17 +114,12 @@ async fn grown(
         .into_paginator()
         .items()
         .send();
-    let mut heads: BTreeMap<String, Head> = BTreeMap::new();
+    let mut entries = Vec::new();
     while let Some(item) = pages.next().await {
         let item = item.map_err(|error| StoreError::table("the read of new entries", &error))?;
-        let entry: trail::Entry = read(&item, "entry")?;
-        let head = entry.head();
-        let known = heads.entry(entry.subject).or_insert(head);
-        if known.length < head.length {
-            *known = head;
-        }
+        entries.push(read(&item, "entry")?);
     }
-    Ok(heads)
+    Ok(entries)
 }
 
 /// The excerpt about a case (`charge:ch_…`) or a proposal (`ap_…`), which brings its case; `None` if

@@ -59,6 +59,8 @@ pub struct EventRow {
     pub received: Timestamp,
     /// What became of it; `None` while a run holds it, or after that run died.
     pub outcome: Option<EventOutcome>,
+    /// Why its last turn failed, in one word; `None` if none did.
+    pub failure: Option<String>,
 }
 
 impl Cases {
@@ -135,15 +137,63 @@ impl Cases {
         }
     }
 
+    /// Notes why a turn failed, for whoever looks at the event among the dead letters. Nothing is noted if
+    /// another run holds it.
+    ///
+    /// # Errors
+    /// If the table does not answer.
+    pub async fn note_failure(&self, id: &EventId, run: &RunId, why: &str) -> Result<(), StoreError> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(event_key(id)))
+            .update_expression("SET failure = :why")
+            .condition_expression(HELD_BY_ME)
+            .expression_attribute_values(":run", s(run.as_str()))
+            .expression_attribute_values(":held", s("held"))
+            .expression_attribute_values(":why", s(why))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(StoreError::table("the failure of an event", &error)),
+        }
+    }
+
     /// Which of these events the store has never seen.
     ///
     /// # Errors
     /// If the table does not answer.
     pub async fn unseen(&self, ids: &[EventId]) -> Result<Vec<EventId>, StoreError> {
-        let mut unseen: BTreeSet<String> = ids.iter().map(|id| format!("EVENT#{id}")).collect();
+        self.all_but(ids, |_| true).await
+    }
+
+    /// Which of these events have no outcome, seen or not.
+    ///
+    /// # Errors
+    /// If the table does not answer.
+    pub async fn unfinished(&self, ids: &[EventId]) -> Result<Vec<EventId>, StoreError> {
+        self.all_but(ids, |item| text(item, "claim") == Some("done")).await
+    }
+
+    /// These events without those whose row is as asked.
+    async fn all_but(
+        &self,
+        ids: &[EventId],
+        is_out: impl Fn(&Item) -> bool,
+    ) -> Result<Vec<EventId>, StoreError> {
+        let mut left: BTreeSet<String> = ids.iter().map(|id| format!("EVENT#{id}")).collect();
         // The service takes at most a hundred keys in one request.
         for some in ids.chunks(100) {
-            let mut keys = KeysAndAttributes::builder().projection_expression("pk");
+            let mut keys = KeysAndAttributes::builder().projection_expression("pk, claim");
             for id in some.iter().collect::<BTreeSet<_>>() {
                 keys = keys.keys(event_key(id));
             }
@@ -153,12 +203,14 @@ impl Cases {
                 let answer = self.client.batch_get_item().request_items(&self.table, keys).send().await;
                 let answer = answer.map_err(|error| StoreError::table("a read of events", &error))?;
                 for item in answer.responses().into_iter().flatten().flat_map(|(_, items)| items) {
-                    text(item, "pk").map(|pk| unseen.remove(pk));
+                    if is_out(item) {
+                        text(item, "pk").map(|pk| left.remove(pk));
+                    }
                 }
                 asked = answer.unprocessed_keys.and_then(|mut rest| rest.remove(&self.table));
             }
         }
-        Ok(ids.iter().filter(|id| unseen.contains(&format!("EVENT#{id}"))).cloned().collect())
+        Ok(ids.iter().filter(|id| left.contains(&format!("EVENT#{id}"))).cloned().collect())
     }
 
     /// Up to when a sweep has looked.
@@ -215,5 +267,6 @@ pub(crate) fn event_key(id: &EventId) -> Item {
 pub(crate) fn event_row(item: &Item) -> Result<EventRow, StoreError> {
     let envelope: Envelope = read(item, "envelope")?;
     let outcome = read_optional(item, "outcome")?;
-    Ok(EventRow { id: envelope.id, kind: envelope.kind, received: envelope.received, outcome })
+    let failure = text(item, "failure").map(str::to_owned);
+    Ok(EventRow { id: envelope.id, kind: envelope.kind, received: envelope.received, outcome, failure })
 }

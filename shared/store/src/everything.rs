@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use domain::{Case, trail};
+use domain::{Case, finding::FindingRow, trail};
 
 use crate::{
     EventRow, ProposalRow, StepRow, StoreError,
@@ -23,6 +23,8 @@ pub struct Everything {
     pub cases: Vec<Case>,
     /// All steps, by case.
     pub steps: Vec<StepRow>,
+    /// All findings, by id.
+    pub findings: Vec<FindingRow>,
     /// All proposals, by id.
     pub proposals: Vec<ProposalRow>,
     /// The chains, each in order, by subject.
@@ -56,6 +58,7 @@ pub async fn everything(
     all.events.sort_by(|one, other| one.id.cmp(&other.id));
     all.cases.sort_by(|one, other| one.key.cmp(&other.key));
     all.steps.sort_by(|one, other| (&one.step.case, &one.step.key).cmp(&(&other.step.case, &other.step.key)));
+    all.findings.sort_by_key(|row| row.finding.id());
     all.proposals.sort_by(|one, other| one.id().cmp(other.id()));
     all.checkpoints.sort_by_key(|one| one.statement.number);
     // A table gives a partition in the order of its keys, and the entries' keys are their order; this
@@ -75,6 +78,11 @@ impl Everything {
                 self.cases.push(case);
             }
             "STEP" => self.steps.push(step_row(item)?),
+            "FINDING" => {
+                let row: FindingRow = read(item, "finding")?;
+                self.heads.insert(row.finding.id(), row.trail);
+                self.findings.push(row);
+            }
             "TRAIL" => {
                 let entry: trail::Entry = read(item, "entry")?;
                 self.trails.entry(entry.subject.clone()).or_default().push(entry);

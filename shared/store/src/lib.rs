@@ -13,6 +13,7 @@ mod cases;
 mod chains;
 mod events;
 mod everything;
+mod findings;
 mod item;
 pub mod schema;
 mod steps;

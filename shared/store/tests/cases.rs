@@ -68,7 +68,8 @@ fn key(object: &str) -> CaseKey {
 
 fn step(case: &CaseKey) -> Step {
     let origin = domain::event::Origin::default();
-    let kind = StepKind::Request { operation: "refund.create".into(), origin, source: None };
+    let kind =
+        StepKind::Request { operation: "refund.create".into(), origin, source: None, parameters: [].into() };
     Step::new(case, None, kind, "1")
 }
 
@@ -90,6 +91,7 @@ fn decided(key: &CaseKey, steps: &[Step], head: Head) -> (Case, domain::trail::E
         next: String::new(),
         otherwise: String::new(),
         contacted: false,
+        amount: None,
         deadline: None,
         verdicts: Vec::new(),
         suppressed: Vec::new(),

@@ -96,6 +96,19 @@ impl EndpointSecrets {
         if keyed.is_empty() { Err(BadSecrets::None) } else { Ok(Self(keyed)) }
     }
 
+    /// The header under which Stripe would deliver this body now, for what we deliver to ourselves.
+    pub fn sign(&self, now: Timestamp, body: &[u8]) -> String {
+        let mut header = format!("t={}", now.seconds());
+        for keyed in &self.0 {
+            let mut mac = keyed.clone();
+            mac.update(format!("{}.", now.seconds()).as_bytes());
+            mac.update(body);
+            header.push_str(",v1=");
+            header.push_str(&domain::encoding::hex(&mac.finalize().into_bytes()));
+        }
+        header
+    }
+
     /// Checks the header's signatures over `t.body`: every `v1` against every live secret, in
     /// constant time, and only then the age. `now` is in whole seconds, rounded down. A timestamp in
     /// the future is accepted, as Stripe's libraries do: the sender's clock is theirs to keep.

@@ -172,6 +172,7 @@ impl Turn<'_> {
             operation: operation.to_owned(),
             origin: self.context.origin.clone(),
             source: self.context.event.clone(),
+            parameters: [].into(),
         };
         let mut step = self.step(kind, &self.context.request_revision());
         if self.bundle.settings().autonomy.gated.get(operation) != Some(&Gated::Approve) {
@@ -299,7 +300,12 @@ fn settle_answered(
     found: Classification,
 ) -> Classification {
     let Subject::Charge(Read::Found(charge)) = &context.subject else { return found };
-    let made = StepKind::Request { operation: String::new(), origin: context.origin.clone(), source: None };
+    let made = StepKind::Request {
+        operation: String::new(),
+        origin: context.origin.clone(),
+        source: None,
+        parameters: [].into(),
+    };
     let request = Step::new(key, None, made, &context.request_revision()).key;
     let asked = charge.refund_request.is_some() && charge.amount_refunded.amount > 0;
     if asked && before.is_some_and(|case| case.steps.contains(&request)) {
@@ -337,6 +343,7 @@ impl Case {
             steps,
             opened: before.map_or(now, |case| case.opened),
             changed: now,
+            amount: context.amount(),
             deadline: decision.deadline,
             revisit: decision.revisit,
             trail,

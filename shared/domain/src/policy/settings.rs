@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Currency, CustomerId, Money, Timestamp,
@@ -34,6 +34,9 @@ pub struct Settings {
     pub dispute: DisputeSettings,
     /// Who hears of what is escalated.
     pub escalation: Escalation,
+    /// What the sweeps watch for.
+    #[serde(default)]
+    pub watch: Watch,
     /// What the agent sends by itself, and what it leaves with the case.
     pub autonomy: Autonomy,
     /// The metadata keys that may be read, by Stripe object (`charge`, `refund`, …).
@@ -113,6 +116,64 @@ pub struct DisputeSettings {
     pub ladder: Vec<u16>,
     /// So many business days before the deadline evidence should be with the bank.
     pub margin: u16,
+    /// Who answers disputes: a role, not a name.
+    #[serde(default = "owner")]
+    pub owner: String,
+    /// Who takes over if the owner does not: a role, not a name.
+    #[serde(default = "backup")]
+    pub backup: String,
+    /// The backup is told so many business days before the deadline.
+    #[serde(default = "backup_days")]
+    pub backup_days: u16,
+    /// The last call comes so many hours before the deadline.
+    #[serde(default = "last_call_hours")]
+    pub last_call_hours: u16,
+}
+
+fn owner() -> String {
+    "billing operations".into()
+}
+
+fn backup() -> String {
+    "finance lead".into()
+}
+
+const fn backup_days() -> u16 {
+    3
+}
+
+const fn last_call_hours() -> u16 {
+    24
+}
+
+/// What the sweeps watch for, and what they do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Watch {
+    /// After so many hours without a subscription, access that still works is a drift.
+    pub served_hours: u16,
+    /// An approval that ends within so many hours is reported.
+    pub expiry_hours: u16,
+    /// What to do about a write in Stripe that is none of ours, by the type of its event. What is not
+    /// listed is noted.
+    pub external_writes: BTreeMap<String, Reaction>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { served_hours: 24, expiry_hours: 4, external_writes: BTreeMap::new() }
+    }
+}
+
+/// What to do about a write that is none of ours. People also work in the Dashboard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaction {
+    /// It is recorded and counted.
+    #[default]
+    Note,
+    /// The team is told as well, and an alarm watches the count.
+    Alarm,
 }
 
 /// Who hears of what is escalated.

@@ -76,6 +76,29 @@ impl Dispute {
     }
 }
 
+/// Who answers a dispute: people, or Stripe's Smart Disputes by itself
+/// (<https://docs.stripe.com/disputes/smart-disputes>; both fields since 2026-10-28.endive).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DisputeAnswering {
+    /// Who is meant to: `manual`, `prefer_manual`, `prefer_smart_disputes`, `smart_disputes`; `None` if the
+    /// account has no Smart Disputes.
+    pub intended: Option<String>,
+    /// Who did: `manual`, `smart_disputes`, `not_submitted`.
+    pub submitted: Option<String>,
+}
+
+impl DisputeAnswering {
+    /// Whether Stripe answers, or may answer, by itself.
+    pub fn is_by_stripe(&self) -> bool {
+        let by_stripe =
+            |word: &Option<String>| word.as_deref().is_some_and(|word| word.ends_with("smart_disputes"));
+        // Without evidence of ours, `prefer_manual` lets Stripe answer as well.
+        by_stripe(&self.submitted)
+            || by_stripe(&self.intended)
+            || self.intended.as_deref() == Some("prefer_manual")
+    }
+}
+
 /// An early fraud warning: the card's issuer suspects fraud, and a dispute often follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FraudWarning {

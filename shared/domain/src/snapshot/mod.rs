@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use charge::{Charge, ChargeStatus, Outcome, OutcomeKind, UnclearRequest};
 pub use credit::{BalanceEntry, CreditNote, CreditNoteStatus, CustomerCredit};
 pub use customer::{Customer, Subscription, SubscriptionStatus};
-pub use dispute::{Dispute, DisputeStatus, FraudWarning};
+pub use dispute::{Dispute, DisputeAnswering, DisputeStatus, FraudWarning};
 pub use invoice::{
     CollectionMethod, Invoice, InvoicePayment, InvoiceStatus, PaymentError, PaymentIntent,
     PaymentIntentStatus,

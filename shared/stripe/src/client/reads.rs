@@ -6,8 +6,8 @@ use domain::{
     ChargeId, CustomerId, DisputeId, InvoiceId, ObjectId, PaymentIntentId, PaymentMethodId, ProposalId,
     RefundId, SubscriptionId, Timestamp,
     snapshot::{
-        BalanceEntry, Charge, CreditNote, Customer, CustomerCredit, Dispute, FraudWarning, Invoice,
-        InvoiceStatus, PaymentIntent, PaymentMethod, PaymentOnInvoice, Read, Refund, Subscription,
+        BalanceEntry, Charge, CreditNote, Customer, CustomerCredit, Dispute, DisputeAnswering, FraudWarning,
+        Invoice, InvoiceStatus, PaymentIntent, PaymentMethod, PaymentOnInvoice, Read, Refund, Subscription,
     },
 };
 
@@ -87,6 +87,11 @@ impl Client {
         self.object("disputes", &["disputes", id.as_str()], &[]).await
     }
 
+    /// Who answers a dispute: we, or Stripe's Smart Disputes.
+    pub async fn dispute_answering(&self, id: &DisputeId) -> One<DisputeAnswering> {
+        self.object("disputes", &["disputes", id.as_str()], &[]).await
+    }
+
     /// The disputes of a charge; there can be several.
     pub async fn disputes(&self, charge: &ChargeId) -> Many<Dispute> {
         self.list("disputes", &["disputes"], &[("charge", charge.as_str())], MOST).await
@@ -155,6 +160,19 @@ impl Client {
     /// The customer's subscriptions that are not cancelled.
     pub async fn subscriptions(&self, customer: &CustomerId) -> Many<Subscription> {
         self.list("subscriptions", &["subscriptions"], &[("customer", customer.as_str())], MOST).await
+    }
+
+    /// All subscriptions of a customer, ended ones too.
+    pub async fn all_subscriptions(&self, customer: &CustomerId) -> Many<Subscription> {
+        let filter = [("customer", customer.as_str()), ("status", "all")];
+        self.list("subscriptions", &["subscriptions"], &filter, MOST).await
+    }
+
+    /// The next hundred of the account's subscriptions that are not cancelled, from this one on; the list
+    /// is complete with the last of them.
+    pub async fn subscriptions_after(&self, after: Option<&SubscriptionId>) -> Many<Subscription> {
+        let filter: Vec<_> = after.iter().map(|after| ("starting_after", after.as_str())).collect();
+        self.list("subscriptions", &["subscriptions"], &filter, 100).await
     }
 
     /// A customer; one that was deleted comes back as such.

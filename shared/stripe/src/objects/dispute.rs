@@ -3,7 +3,7 @@
 use domain::{
     ChargeId, DisputeId, Money, ObjectId, PaymentIntentId, Timestamp,
     money::Currency,
-    snapshot::{Dispute, DisputeStatus, FraudWarning},
+    snapshot::{Dispute, DisputeAnswering, DisputeStatus, FraudWarning},
 };
 use serde::Deserialize;
 
@@ -27,6 +27,26 @@ struct EvidenceDetails {
     due_by: Option<i64>,
     has_evidence: Option<bool>,
     submission_count: Option<i64>,
+}
+
+#[derive(Deserialize)]
+pub struct DisputeAnsweringWire {
+    intended_submission_method: Option<String>,
+    evidence_details: Option<Submission>,
+}
+
+#[derive(Deserialize)]
+struct Submission {
+    submission_method: Option<String>,
+}
+
+impl From<DisputeAnsweringWire> for DisputeAnswering {
+    fn from(wire: DisputeAnsweringWire) -> Self {
+        Self {
+            intended: wire.intended_submission_method,
+            submitted: wire.evidence_details.and_then(|details| details.submission_method),
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -16,8 +16,8 @@ use std::{fmt, marker::PhantomData};
 use domain::{
     AccountId,
     snapshot::{
-        BalanceEntry, Charge, CreditNote, Customer, CustomerCredit, Dispute, FraudWarning, Invoice,
-        PaymentIntent, PaymentMethod, PaymentOnInvoice, Refund, Subscription,
+        BalanceEntry, Charge, CreditNote, Customer, CustomerCredit, Dispute, DisputeAnswering, FraudWarning,
+        Invoice, PaymentIntent, PaymentMethod, PaymentOnInvoice, Refund, Subscription,
     },
 };
 use serde::{
@@ -89,6 +89,7 @@ objects! {
     Customer = customer::CustomerWire,
     CustomerCredit = credit::CustomerCreditWire,
     Dispute = dispute::DisputeWire,
+    DisputeAnswering = dispute::DisputeAnsweringWire,
     FraudWarning = dispute::FraudWarningWire,
     Invoice = billing::InvoiceWire,
     InvoiceRead = billing::InvoiceWire,
