@@ -111,6 +111,12 @@ impl World {
         &self.processor.cases
     }
 
+    /// Everything that the tables hold.
+    pub async fn everything(&self) -> store::Everything {
+        let tables = [sandbox::world::CASES_TABLE, sandbox::world::APPROVALS_TABLE];
+        store::everything(&self.tables, tables).await.unwrap()
+    }
+
     /// Moves the time.
     pub fn wait(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
@@ -144,6 +150,12 @@ impl World {
     /// The steps of a case.
     pub async fn steps(&self, key: &CaseKey) -> Vec<StepRow> {
         self.cases().steps(key).await.unwrap()
+    }
+
+    /// Runs a sweep, and answers its report as it is logged.
+    pub async fn sweep(&self, sweep: reconciler::Sweep) -> Value {
+        let report = reconciler::handle(&self.reconciler, reconciler::Activation { sweep }).await.unwrap();
+        serde_json::to_value(report).unwrap()
     }
 
     /// Runs the sweep of half-done steps.

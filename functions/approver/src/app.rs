@@ -28,7 +28,7 @@ pub(crate) const AGENT: &str = "agent";
 /// The function's dependencies.
 pub struct App {
     pub(crate) clock: Clock,
-    pub(crate) meter: Meter,
+    pub meter: Meter,
     /// What links are good for.
     pub(crate) audience: String,
     /// `https://host`: where people reach this function, and the only origin that may post to it.

@@ -53,6 +53,7 @@ impl<'a> Turn<'a> {
         tracing::info!(
             proposal = action.proposal.as_str(),
             request = row.dossier.request.as_str(),
+            trace = action.source.as_ref().map(domain::EventId::trace),
             operation = action.operation.name(),
             digest = row.proposal.digest.short(),
             event,

@@ -1,6 +1,9 @@
 //! One delivery.
 
-use domain::{Envelope, event::case_kind};
+use domain::{
+    Envelope,
+    event::{CANARY, case_kind},
+};
 use lambda_http::{
     Body, Request, Response,
     http::{HeaderValue, Method, StatusCode, header},
@@ -53,7 +56,9 @@ async fn outcome(app: &App, request: &Request, metrics: &Metrics) -> Outcome {
         }
     };
     match from_webhook(&verified, now, endpoint) {
-        Ok(envelope) if case_kind(&envelope.kind).is_some() => enqueue(app, &envelope, metrics).await,
+        Ok(envelope) if case_kind(&envelope.kind).is_some() || envelope.kind == CANARY => {
+            enqueue(app, &envelope, metrics).await
+        }
         Ok(envelope) => {
             metrics.count("events_ignored", 1);
             tracing::info!(event = %envelope.id, endpoint, "ignored: no work starts from its type");
@@ -80,7 +85,7 @@ async fn enqueue(app: &App, envelope: &Envelope, metrics: &Metrics) -> Outcome {
     match app.queue.send_event(envelope).await {
         Ok(()) => {
             metrics.count("events_received", 1);
-            tracing::info!(%event, kind, %object, endpoint, "queued");
+            tracing::info!(%event, trace = event.trace(), kind, %object, endpoint, "queued");
             (StatusCode::OK, "queued")
         }
         Err(error) => {

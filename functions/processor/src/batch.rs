@@ -74,22 +74,35 @@ async fn take(app: &App, metrics: &Metrics, message: &SqsMessage) -> bool {
         }
     };
     metrics.count("events_received", 1);
-    let waited = (app.clock)().since(envelope.received).max(0);
-    metrics.seconds("queue_latency", i32::try_from(waited).map_or(f64::MAX, f64::from));
+    let now = (app.clock)();
+    metrics.seconds("queue_latency", seconds(now.since(envelope.received)));
+    metrics.seconds("event_age", seconds(now.since(envelope.created)));
     // A run for each message: two copies of an event in one batch must not pass for each other.
-    match turn::take(app, metrics, &app.new_run(), &envelope).await {
+    let run = app.new_run();
+    match turn::take(app, metrics, &run, &envelope).await {
         Ok(()) => true,
         Err(error) => {
             let (event, kind) = (envelope.id.as_str(), envelope.kind.as_str());
             tracing::warn!(
                 event,
+                trace = envelope.id.trace(),
                 kind,
                 cause = error.kind(),
                 failure = failure::chain(&error),
                 "a turn failed"
             );
+            // Kept with the event for whoever finds it among the dead letters; no reason to fail once more.
+            if let Err(error) = app.cases.note_failure(&envelope.id, &run, error.kind()).await {
+                tracing::debug!(event, failure = failure::chain(&error), "the reason was not kept");
+            }
+            metrics.count("turns_failed", 1);
             metrics.count_by("turns_failed", error.kind(), 1);
             false
         }
     }
+}
+
+/// A duration for the figures; clocks that differ make none negative.
+fn seconds(waited: i64) -> f64 {
+    i32::try_from(waited.max(0)).map_or(f64::MAX, f64::from)
 }

@@ -2,8 +2,7 @@
 
 use connectors::slack::{Block, Key, Message, Verdict};
 use domain::{
-    EventId, ObjectId, RequestId, RunId, encoding,
-    event::Origin,
+    ObjectId, RequestId, RunId, encoding,
     plan::{Alert, Step, StepKind},
 };
 use runtime::{Metrics, failure};
@@ -57,9 +56,7 @@ async fn send(app: &App, step: &Step, again: Option<&StepRow>) -> Sent {
             Some(channel) => alert_once(app, &alert(app, step, channel, told), again).await,
             None => Sent::Failed(format!("`SLACK_CHANNELS` has no `{}` any more", told.channel)),
         },
-        StepKind::Request { operation, origin, source } => {
-            request(app, step, operation, origin.clone(), source.clone()).await
-        }
+        StepKind::Request { .. } => request(app, step).await,
         _ => match app.around.land(step).await {
             Landed::Done(id) => Sent::Done(id),
             Landed::Refused(why) => Sent::Failed(why),
@@ -133,16 +130,19 @@ async fn alert_once(app: &App, message: &Message, again: Option<&StepRow>) -> Se
 
 /// Leaves the request and tells the approver. Both are idempotent: the row is put once, and the
 /// message's deduplication id is the request's.
-async fn request(app: &App, step: &Step, operation: &str, origin: Origin, source: Option<EventId>) -> Sent {
+async fn request(app: &App, step: &Step) -> Sent {
+    let StepKind::Request { operation, origin, source, parameters } = &step.kind else {
+        return Sent::Failed("the step is no request".into());
+    };
     let Some(id) = request_id(step) else { return Sent::Failed("the step has no usable key".into()) };
     let row = RequestRow {
         id: id.clone(),
         case: step.case.clone(),
-        operation: operation.to_owned(),
+        operation: operation.clone(),
         object: ObjectId::clone(step.case.object()),
-        parameters: [].into(),
-        origin,
-        source,
+        parameters: parameters.clone(),
+        origin: origin.clone(),
+        source: source.clone(),
         at: (app.clock)(),
     };
     if let Err(error) = app.cases.put_request(&row).await {

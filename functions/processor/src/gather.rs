@@ -243,6 +243,7 @@ impl Reader<'_> {
     fn whole<T>(&self, source: &'static str, listed: Part<Listed<T>>) -> Part<Vec<T>> {
         match listed {
             Part::Known { value, .. } if !value.complete || value.skipped > 0 => {
+                self.metrics.count("enrichment_failed", 1);
                 self.metrics.count_by("enrichment_failed", source, 1);
                 Part::Missing { why: "incomplete".into() }
             }
@@ -262,6 +263,7 @@ impl Reader<'_> {
             Ok(Err(error)) => ("refused", runtime::failure::chain(&error)),
             Err(_) => ("timed_out", "no answer in time".to_owned()),
         };
+        self.metrics.count("enrichment_failed", 1);
         self.metrics.count_by("enrichment_failed", source, 1);
         tracing::warn!(source, failure, "a part of the context is missing");
         Part::Missing { why: why.into() }
@@ -306,7 +308,8 @@ fn history(charges: &Part<Listed<Charge>>, read: Timestamp) -> Part<History> {
     }
 }
 
-fn scope(origin: &Origin) -> Scope {
+/// Where the objects of a case are read.
+pub fn scope(origin: &Origin) -> Scope {
     match (&origin.context, &origin.account) {
         (Some(context), _) => Scope::Context(context.clone()),
         (None, Some(account)) => Scope::Account(account.clone()),

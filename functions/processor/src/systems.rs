@@ -178,6 +178,7 @@ async fn part<T>(
         Ok(Err(error)) => ("refused", runtime::failure::chain(&error)),
         Err(_) => ("timed_out", "no answer in time".to_owned()),
     };
+    metrics.count("enrichment_failed", 1);
     metrics.count_by("enrichment_failed", source, 1);
     tracing::warn!(source, failure, "a part of the context is missing");
     Part::Missing { why: why.into() }

@@ -3,7 +3,7 @@
 use domain::{
     Case, CaseKey, CustomerId, Envelope, EventId, RunId,
     decide::{Decision, decide},
-    event::Origin,
+    event::{CANARY, Origin},
 };
 use runtime::Metrics;
 use serde_json::json;
@@ -74,6 +74,9 @@ pub async fn take(app: &App, metrics: &Metrics, run: &RunId, event: &Envelope) -
         }
     }
     let Some(key) = event.case() else {
+        if event.kind == CANARY {
+            metrics.count("canaries_arrived", 1);
+        }
         metrics.count("events_ignored", 1);
         return Ok(app.cases.finish(&event.id, run, &EventOutcome::Ignored).await?);
     };
@@ -192,6 +195,7 @@ fn log(cause: &Cause, key: &CaseKey, decision: &Decision) {
     let suppressed: Vec<_> = decision.suppressed.iter().map(|one| one.interlock.as_str()).collect();
     tracing::info!(
         event = cause.event.as_ref().map(EventId::as_str),
+        trace = cause.event.as_ref().map(EventId::trace),
         case = key.to_string(),
         bucket = decision.classification.bucket.as_str(),
         steps = steps.join(","),

@@ -1,26 +1,75 @@
 //! The reconciler: scheduled sweeps. Each takes no input, compares what should be with what is,
 //! repairs by the code path that would have made it right in the first place, and leaves retrying to
 //! its next run.
+//!
+//! What a sweep cannot repair by itself is a [`Finding`](domain::finding::Finding): told once, recorded
+//! with a trail of its own, and told again when its values change.
 
 mod app;
+pub mod digest;
+mod report;
 pub mod sweeps;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
-pub use app::App;
+pub use app::{App, Canary};
 
-/// Which sweep a schedule asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sweep {
+macro_rules! sweeps {
+    ($($(#[$doc:meta])* $name:ident = $module:ident),+ $(,)?) => {
+        /// Which sweep a schedule asks for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Sweep {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Sweep {
+            /// All sweeps.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+        }
+
+        /// What a sweep found and did.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[serde(untagged)]
+        pub enum Report {
+            $($(#[$doc])* $name(sweeps::$module::Report),)+
+        }
+
+        async fn run(app: &App, metrics: &runtime::Metrics, sweep: Sweep) -> anyhow::Result<Report> {
+            // Boxed: each is a large future by itself.
+            Ok(match sweep {
+                $(Sweep::$name => Report::$name(Box::pin(sweeps::$module::run(app, metrics)).await?),)+
+            })
+        }
+    };
+}
+
+sweeps! {
     /// [`sweeps::steps`]
-    Steps,
+    Steps = steps,
     /// [`sweeps::cases`]
-    Cases,
+    Cases = cases,
     /// [`sweeps::events`]
-    Events,
+    Events = events,
     /// [`sweeps::key`]
-    Key,
+    Key = key,
+    /// [`sweeps::deadlines`]
+    Deadlines = deadlines,
+    /// [`sweeps::approvals`]
+    Approvals = approvals,
+    /// [`sweeps::drift`]
+    Drift = drift,
+    /// [`sweeps::writes`]
+    Writes = writes,
+    /// [`sweeps::coexistence`]
+    Coexistence = coexistence,
+    /// [`sweeps::dead`]
+    Dead = dead,
+    /// [`sweeps::canary`]
+    Canary = canary,
+    /// [`sweeps::digest`]
+    Digest = digest,
 }
 
 /// A schedule's input.
@@ -31,32 +80,13 @@ pub struct Activation {
     pub sweep: Sweep,
 }
 
-/// What a sweep found and did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Report {
-    /// Of [`sweeps::steps`].
-    Steps(sweeps::steps::Report),
-    /// Of [`sweeps::cases`].
-    Cases(sweeps::cases::Report),
-    /// Of [`sweeps::events`].
-    Events(sweeps::events::Report),
-    /// Of [`sweeps::key`].
-    Key(sweeps::key::Report),
-}
-
 /// Runs one sweep.
 ///
 /// # Errors
 /// If Stripe, the store or the queue does not answer; the next run starts over.
 pub async fn handle(app: &App, activation: Activation) -> anyhow::Result<Report> {
     let metrics = app.meter.invocation();
-    let report = match activation.sweep {
-        Sweep::Steps => Report::Steps(sweeps::steps::run(app, &metrics).await?),
-        Sweep::Cases => Report::Cases(sweeps::cases::run(app, &metrics).await?),
-        Sweep::Key => Report::Key(sweeps::key::run(app, &metrics).await?),
-        Sweep::Events => Report::Events(sweeps::events::run(app, &metrics).await?),
-    };
+    let report = run(app, &metrics, activation.sweep).await?;
     tracing::info!(sweep = ?activation.sweep, report = serde_json::to_string(&report)?, "swept");
     Ok(report)
 }

@@ -55,9 +55,11 @@ pub(crate) fn variables(function: Function, urls: &Urls, public_url: &str) -> BT
     let queue = |name: &str| format!("{}/000000000000/{name}", urls.sqs);
     let all = [
         ("APPROVALS_TABLE", APPROVALS_TABLE.to_owned()),
+        ("APPROVAL_DEAD_QUEUE_URL", queue(DEAD_APPROVAL_QUEUE)),
         ("APPROVAL_QUEUE_URL", queue(APPROVAL_QUEUE)),
         ("CASES_TABLE", CASES_TABLE.to_owned()),
         ("CONSOLE_URL", public_url.to_owned()),
+        ("EVENT_DEAD_QUEUE_URL", queue(DEAD_EVENT_QUEUE)),
         ("EVENT_QUEUE_URL", queue(EVENT_QUEUE)),
         ("LINK_KEYS_SECRET", link.to_owned()),
         ("OIDC_CLIENT_ID", OIDC_CLIENT.to_owned()),
@@ -123,9 +125,11 @@ impl Function {
             ],
             Self::Reconciler => &[
                 "APPROVALS_TABLE",
+                "APPROVAL_DEAD_QUEUE_URL",
                 "APPROVAL_QUEUE_URL",
                 "CASES_TABLE",
                 "CONSOLE_URL",
+                "EVENT_DEAD_QUEUE_URL",
                 "EVENT_QUEUE_URL",
                 "SLACK_API_BASE",
                 "SLACK_CHANNELS",

@@ -30,6 +30,9 @@ use crate::{
 /// How many decided proposals the inbox shows.
 const DECIDED: usize = 20;
 
+/// A vote this soon after its page, in seconds, is counted by itself: many of them mean that nobody reads.
+const QUICK: i64 = 5;
+
 /// How long somebody has to have the page before an approval counts, in seconds.
 const READING: i64 = 2;
 
@@ -144,7 +147,11 @@ pub(super) async fn decide(turn: Turn<'_>, request: &Request, id: &str) -> Resul
     let ballot =
         Ballot { person: &me.person, identity: &me.session.identity, digest, decision, typed: &typed };
     match ballot::cast(turn, &id, &ballot).await? {
-        Ok(progress) => result(turn, &me, &id, decision, &progress).await,
+        Ok(progress) => {
+            let quick = u64::from(turn.now().since(shown_at) < QUICK);
+            turn.metrics.count("votes_within_5s", quick);
+            result(turn, &me, &id, decision, &progress).await
+        }
         Err(NoVote::Unknown) => Ok(Answer::not_found()),
         Err(refused) => {
             turn.metrics.count("votes_refused", 1);

@@ -1,5 +1,6 @@
-//! Open cases that came due by themselves: an interlock held something back, or a part of the context
-//! could not be read.
+//! Open cases, against their objects in Stripe. A case comes due by itself when an interlock held something
+//! back or a part of the context could not be read, when the next rung of its ladder begins, and otherwise once
+//! a day: its object may have moved on without an event that reached us.
 
 use anyhow::Result;
 use runtime::{Metrics, failure};
@@ -8,7 +9,7 @@ use serde::Serialize;
 use crate::App;
 
 /// At most this many in one run; the next run takes the rest.
-const BATCH: i32 = 25;
+const BATCH: i32 = 100;
 
 /// What the sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use domain::{EventId, Timestamp, event::HANDLED};
+use domain::{AccountId, EventId, Timestamp, event::HANDLED};
 use runtime::Metrics;
 use serde::Serialize;
-use stripe::client::EventQuery;
+use stripe::{Scope, client::EventQuery};
 
 use crate::App;
 
@@ -24,7 +24,7 @@ const OVERLAP: i64 = 1800;
 const SLICES: u32 = 48;
 const SLICE: i64 = 3600;
 
-/// The cursor's name in the store.
+/// The cursor's name in the store; of a connected account with its id behind a colon.
 const CURSOR: &str = "events";
 
 /// What the sweep found.
@@ -47,11 +47,27 @@ pub struct Report {
 /// # Errors
 /// If Stripe, the store or the queue does not answer; what was swept by then stays swept.
 pub async fn run(app: &App, metrics: &Metrics) -> Result<Report> {
+    let mut report = account(app, None).await?;
+    for one in &app.accounts {
+        let more = account(app, Some(one)).await?;
+        report.listed += more.listed;
+        report.missed += more.missed;
+        report.skipped += more.skipped;
+        report.complete &= more.complete;
+    }
+    metrics.count("events_missed", u64::try_from(report.missed)?);
+    metrics.count("events_unswept", u64::try_from(report.skipped)?);
+    Ok(report)
+}
+
+/// Sweeps one account: our own, or a connected one.
+async fn account(app: &App, account: Option<&AccountId>) -> Result<Report> {
     let cases = &app.processor.cases;
+    let cursor = &account.map_or_else(|| CURSOR.to_owned(), |account| format!("{CURSOR}:{account}"));
     let now = (app.processor.clock)();
     let end = now.plus(-app.grace);
     let oldest = now.plus(-KEPT);
-    let mut from = match cases.cursor(CURSOR).await? {
+    let mut from = match cases.cursor(cursor).await? {
         Some(cursor) => cursor.plus(-OVERLAP).max(oldest),
         None => end.plus(-FIRST),
     };
@@ -62,7 +78,7 @@ pub async fn run(app: &App, metrics: &Metrics) -> Result<Report> {
             break;
         }
         let until = from.plus(width).min(end);
-        let slice = sweep(app, from, until).await?;
+        let slice = sweep(app, account, from, until).await?;
         if !slice.complete && width > 1 {
             // Too many events for one look: a shorter time.
             width = (width / 4).max(1);
@@ -71,16 +87,14 @@ pub async fn run(app: &App, metrics: &Metrics) -> Result<Report> {
         report.listed += slice.listed;
         report.missed += slice.missed;
         report.skipped += slice.skipped + usize::from(!slice.complete);
-        cases.set_cursor(CURSOR, until).await?;
+        cases.set_cursor(cursor, until).await?;
         from = until;
     }
-    metrics.count("events_missed", u64::try_from(report.missed)?);
-    metrics.count("events_unswept", u64::try_from(report.skipped)?);
     Ok(report)
 }
 
 /// Looks at one slice of time; if Stripe has more than was read, nothing is queued.
-async fn sweep(app: &App, from: Timestamp, until: Timestamp) -> Result<Report> {
+async fn sweep(app: &App, account: Option<&AccountId>, from: Timestamp, until: Timestamp) -> Result<Report> {
     let processor = &app.processor;
     let query = EventQuery {
         types: HANDLED.map(str::to_owned).to_vec(),
@@ -88,7 +102,9 @@ async fn sweep(app: &App, from: Timestamp, until: Timestamp) -> Result<Report> {
         until: Some(until),
         ..EventQuery::default()
     };
-    let listed = processor.stripe.events(&query, (processor.clock)(), "sweep").await?.value;
+    let scope = account.map_or(Scope::Own, |account| Scope::Account(account.clone()));
+    let stripe = processor.stripe.scoped(scope);
+    let listed = stripe.events(&query, (processor.clock)(), "sweep").await?.value;
     let mut report =
         Report { listed: listed.items.len(), missed: 0, skipped: listed.skipped, complete: listed.complete };
     if !listed.complete && until.since(from) > 1 {
@@ -98,7 +114,10 @@ async fn sweep(app: &App, from: Timestamp, until: Timestamp) -> Result<Report> {
     let unseen: HashSet<EventId> = processor.cases.unseen(&ids).await?.into_iter().collect();
     // Oldest first, as they would have come.
     for one in listed.items.iter().rev().filter(|one| unseen.contains(&one.envelope.id)) {
-        app.events.send_event(&one.envelope).await?;
+        let mut envelope = one.envelope.clone();
+        // Listed in the account's own name, an event need not say whose it is.
+        envelope.account = envelope.account.or_else(|| account.cloned());
+        app.events.send_event(&envelope).await?;
         report.missed += 1;
     }
     Ok(report)

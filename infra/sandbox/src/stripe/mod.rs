@@ -247,6 +247,11 @@ impl Stripe {
         self.state().events.values().cloned().collect()
     }
 
+    /// The events after the first `known` ones, oldest first.
+    pub fn events_after(&self, known: usize) -> Vec<Value> {
+        self.state().events.values().skip(known).cloned().collect()
+    }
+
     /// The deliveries that were tried, oldest first.
     pub fn deliveries(&self) -> Vec<Attempt> {
         self.attempts().clone()
