@@ -42,6 +42,7 @@ MAY = {
         "IngressLogs": LOG,
         "EventQueue": SEND,
         "WebhookSecret": SECRET,
+        "CanarySecret": SECRET,
         "another webhook secret": SECRET,
     },
     "ProcessorRole": {
@@ -84,6 +85,7 @@ MAY = {
         "ApprovalsTable/index/due": {"dynamodb:Query"},
         "StripeReadKey": SECRET,
         "SlackToken": SECRET,
+        "CanarySecret": SECRET,
     },
 }
 # SAM makes one role for each schedule.
@@ -94,6 +96,14 @@ SCHEDULES = {
     "ReconcilerCasesRole": "Reconciler",
     "ReconcilerEventsRole": "Reconciler",
     "ReconcilerKeyRole": "Reconciler",
+    "ReconcilerDeadlinesRole": "Reconciler",
+    "ReconcilerDriftRole": "Reconciler",
+    "ReconcilerWritesRole": "Reconciler",
+    "ReconcilerCoexistenceRole": "Reconciler",
+    "ReconcilerDigestRole": "Reconciler",
+    "ReconcilerApprovalsRole": "Reconciler",
+    "ReconcilerDeadRole": "Reconciler",
+    "ReconcilerCanaryRole": "Reconciler",
 }
 MAY |= {role: {function: {"lambda:InvokeFunction"}} for role, function in SCHEDULES.items()}
 

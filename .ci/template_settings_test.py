@@ -9,6 +9,7 @@ import translate
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = translate.translate(translate.source(ROOT / "template.yaml"))
+FIGURES = (ROOT / "infra/template/FIGURES.md").read_text(encoding="utf-8")
 FUNCTIONS = {"Ingress", "Processor", "Approver", "Reconciler"}
 # How long the processor's claim on an event holds, in seconds; the store sets it.
 LEASE = 90
@@ -29,6 +30,24 @@ def variables_of(function):
     constants = dict(re.findall(r'const ([A-Z_]+): &str = "([A-Z_]+)"', own))
     needed |= {constants[name] for name in re.findall(r"required\(\s*([A-Z_]+)\s*\)", own) if name in constants}
     return needed, set(re.findall(r'"([A-Z][A-Z_]+)"', code))
+
+
+def metrics_of(alarm):
+    """Return the metrics that an alarm watches: one, or those of its expression."""
+    if "Metrics" not in alarm:
+        return [alarm]
+    return [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
+
+
+def is_written(name, function):
+    """Return whether the table of figures has this one for this function."""
+    rows = re.findall(r"^\| `(\w+?)(_…)?` \|[^|]*\|[^|]*\| ([^|]*) \|", FIGURES, re.MULTILINE)
+    assert rows, "the table of figures has no rows"
+    # The reconciler runs the processor's code.
+    return any(
+        function in by.split(", ") and (name.startswith(f"{figure}_") if kinds else name == figure)
+        for figure, kinds, by in rows
+    )
 
 
 def of_type(kind):
@@ -80,7 +99,12 @@ class Functions(unittest.TestCase):
                 self.assertNotIn("resolve:", json.dumps(value), variable)
 
     def test_secrets_are_created_empty_and_outlive_the_stack(self):
-        for name, secret in of_type("AWS::SecretsManager::Secret").items():
+        secrets = of_type("AWS::SecretsManager::Secret")
+        # The only one that nobody outside has to know.
+        self.assertEqual({"CanarySecret"}, {n for n, s in secrets.items() if "GenerateSecretString" in s})
+        for name, secret in secrets.items():
+            if name == "CanarySecret":
+                continue
             self.assertEqual({"Name", "Description"}, secret.keys(), name)
             self.assertEqual("Retain", TEMPLATE["Resources"][name]["DeletionPolicy"], name)
 
@@ -124,7 +148,8 @@ class Queues(unittest.TestCase):
             self.assertRegex(queue["QueueName"]["Fn::Sub"], r"^\$\{AWS::StackName\}-[a-z-]+\.fifo$")
 
     def test_a_message_ends_in_a_watched_dead_letter_queue(self):
-        watched = {str(alarm["Dimensions"][0]["Value"]) for alarm in of_type("AWS::CloudWatch::Alarm").values()}
+        alarms = of_type("AWS::CloudWatch::Alarm").values()
+        watched = {str(metric["Dimensions"][0]["Value"]) for alarm in alarms for metric in metrics_of(alarm)}
         for name in ("EventQueue", "ApprovalQueue"):
             queue = properties(name)
             dead = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
@@ -205,16 +230,40 @@ class Edge(unittest.TestCase):
             ("Reconciler", "rate(1 day)", '{"sweep":"key"}', "${AWS::StackName}-sweep-key"),
             ("Reconciler", "rate(1 hour)", '{"sweep":"events"}', "${AWS::StackName}-sweep-events"),
         }
+        hourly, often = ("deadlines", "drift", "writes", "coexistence", "digest"), ("dead", "canary")
+        rates = {n: "1 hour" for n in hourly} | {n: "5 minutes" for n in often} | {"approvals": "15 minutes"}
+        expected |= {
+            ("Reconciler", f"rate({rate})", f'{{"sweep":"{name}"}}', f"${{AWS::StackName}}-sweep-{name}")
+            for name, rate in rates.items()
+        }
         self.assertEqual(expected, schedules)
 
     def test_an_alarm_on_our_own_figures_watches_one_that_is_written(self):
-        own = [a for a in of_type("AWS::CloudWatch::Alarm").values() if a["Namespace"] == "Countersign"]
+        own = [m for a in of_type("AWS::CloudWatch::Alarm").values() for m in metrics_of(a)]
+        own = [m for m in own if m["Namespace"] == "Countersign"]
         self.assertGreaterEqual(len(own), 3)
-        for alarm in own:
-            where = {d["Name"]: d["Value"] for d in alarm["Dimensions"]}
-            code = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "functions").glob(f"{where['function']}/src/**/*.rs"))
-            self.assertRegex(code, rf'count(_by)?\("{alarm["MetricName"]}"')
+        for metric in own:
+            where = {d["Name"]: d["Value"] for d in metric["Dimensions"]}
+            self.assertTrue(is_written(metric["MetricName"], where["function"]), metric)
             self.assertEqual({"Fn::Sub": "${AWS::StackName}-${AWS::Region}"}, where["deployment"])
+
+    def test_the_dashboard_shows_figures_that_are_written(self):
+        (board,) = of_type("AWS::CloudWatch::Dashboard").values()
+        shown = [m for w in json.loads(board["DashboardBody"]["Fn::Sub"])["widgets"] for m in w["properties"]["metrics"]]
+        own = [m for m in shown if m[0] == "Countersign"]
+        self.assertGreaterEqual(len(own), 40)
+        for _, name, _, deployment, _, function, *_ in own:
+            self.assertTrue(is_written(name, function), f"{name} of {function}")
+            self.assertEqual("${AWS::StackName}-${AWS::Region}", deployment)
+
+    def test_every_alarm_has_a_paragraph_in_the_runbook_and_no_other_has(self):
+        text = (ROOT / "infra/template/RUNBOOK.md").read_text(encoding="utf-8")
+        paragraphs = dict(re.findall(r"^## (\w+)\n\n(.+?)(?=\n## |\Z)", text, re.MULTILINE | re.DOTALL))
+        self.assertEqual(of_type("AWS::CloudWatch::Alarm").keys(), paragraphs.keys())
+        for name, paragraph in paragraphs.items():
+            for part in ("**Look**", "**Do**"):
+                self.assertIn(part, paragraph, name)
+            self.assertGreater(len(paragraph), 120, f"{name}: say what to look at and what to do")
 
     def test_every_log_ends_and_every_function_has_its_own(self):
         groups = of_type("AWS::Logs::LogGroup")
@@ -226,7 +275,7 @@ class Edge(unittest.TestCase):
         alarms = of_type("AWS::CloudWatch::Alarm")
         for name, alarm in alarms.items():
             self.assertEqual([{"Ref": "AlarmTopic"}], alarm["AlarmActions"], name)
-        watched = {(a["MetricName"], str(a["Dimensions"][0]["Value"])) for a in alarms.values()}
+        watched = {(m["MetricName"], str(m["Dimensions"][0]["Value"])) for a in alarms.values() for m in metrics_of(a)}
         for name in FUNCTIONS:
             self.assertIn(("Errors", str({"Ref": name})), watched)
         for name in ("EventQueue", "ApprovalQueue"):
