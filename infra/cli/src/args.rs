@@ -5,7 +5,12 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use domain::{CaseKey, Currency, ObjectId, PersonId, ProposalId};
 
-use crate::{End, keys::Kind, trail::Asked};
+use crate::{
+    End,
+    keys::Kind,
+    operate::{DigestOptions, RedriveOptions, ReplayOptions, ResyncOptions},
+    trail::Asked,
+};
 
 /// Countersign on this machine. Without a command it runs `local`.
 #[derive(Debug, Parser)]
@@ -46,6 +51,16 @@ pub(crate) enum Command {
     /// What was decided about a Stripe object, what was held back and why: exit 0 if something is known of
     /// it, 1 if not
     Why(WhyOptions),
+    /// Queue Stripe's events of a time again; the key is in `STRIPE_READ_KEY`, AWS credentials and region come
+    /// from the environment. What has its outcome is not done twice
+    Replay(ReplayOptions),
+    /// Decide everything of a customer anew from what Stripe says now; environment as for `replay`
+    Resync(ResyncOptions),
+    /// Show dead letters with their reason and send them again; AWS credentials and region come from the
+    /// environment
+    Redrive(RedriveOptions),
+    /// What finance is told each day: recovered, at risk, refunds, disputes, drift, approvals
+    Digest(DigestOptions),
     /// The people who may sign; AWS credentials and region come from the environment
     #[command(subcommand)]
     Person(PersonCommand),
@@ -434,6 +449,13 @@ mod tests {
             "why",
             "why in:1",
             "why in_1 --api http://localhost:1 --cases-table t",
+            "replay --queue q",
+            "replay --since yesterday --dry-run",
+            "replay --since 2026-11-01",
+            "replay --since 2026-11-01 --types price.created --dry-run",
+            "resync --dry-run",
+            "redrive --dead d",
+            "digest --cases-table c",
         ] {
             let end = read(line).unwrap_err();
             assert_eq!(end.code, 2, "{line}");

@@ -6,6 +6,7 @@ mod doctor;
 mod freeze;
 mod keys;
 pub mod local;
+mod operate;
 mod person;
 mod policy;
 mod seal;
@@ -46,6 +47,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Policy(PolicyCommand::Diff(options)) => Ok(policy::diff(&options)),
         Command::Policy(PolicyCommand::Backtest(options)) => Ok(policy::backtest(&options)),
         Command::Why(options) => Ok(why::tell(&options, &env)),
+        Command::Replay(options) => operate::replay(&options, &env),
+        Command::Resync(options) => operate::resync(&options, &env),
+        Command::Redrive(options) => operate::redrive(&options, &env),
+        Command::Digest(options) => operate::digest(&options, &env),
         Command::Person(PersonCommand::Put(person)) => person::put(person, &env),
         Command::Person(PersonCommand::Deactivate(person)) => person::deactivate(&person, &env),
     };

@@ -17,6 +17,8 @@ use serde::Serialize;
 use serde_json::Value;
 use store::{EventOutcome, Everything, ProposalRow, StepRow, StepState};
 
+use super::charts::{self, Chart};
+
 /// How many rows of each kind are shown, newest first.
 const SHOWN: usize = 60;
 
@@ -28,6 +30,7 @@ pub(super) struct Board {
     pub(super) slack_url: String,
     pub(super) queues: Vec<Queue>,
     pub(super) totals: Totals,
+    pub(super) charts: Vec<Chart>,
     pub(super) approvals: Vec<Approval>,
     pub(super) events: Vec<Event>,
     pub(super) cases: Vec<CaseLine>,
@@ -161,6 +164,7 @@ impl Board {
             slack_url: sandbox.urls.slack.clone(),
             queues: queues(sandbox),
             totals,
+            charts: charts::of(all, now),
             approvals: newest(all.proposals.iter().map(|row| approval(row, url)).collect(), |one| one.at),
             events,
             cases: newest(all.cases.iter().map(case).collect(), |one| one.at),

@@ -2,6 +2,7 @@
 //! and is served on this machine only.
 
 mod board;
+mod charts;
 mod page;
 mod trail;
 
@@ -15,7 +16,7 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
     routing::{get, post},
 };
-use domain::ObjectId;
+use domain::{ObjectId, Timestamp};
 use http::{HeaderValue, StatusCode, header};
 use runtime::Clock;
 use sandbox::{
@@ -23,7 +24,7 @@ use sandbox::{
     world::{APPROVALS_TABLE, CASES_TABLE, Function},
 };
 use serde::Deserialize;
-use store::{Everything, StoreError, everything};
+use store::{Approvals, Cases, Everything, StoreError, everything};
 use tokio::sync::Mutex;
 
 use board::Board;
@@ -64,6 +65,7 @@ pub fn router(
         .route("/clock", post(advance))
         .route("/keys", post(rotate))
         .route("/why/{object}", get(why))
+        .route("/digest/{from}/{until}", get(digest))
         .route("/console.css", get(|| async { asset("text/css", include_str!("console.css")) }))
         .route("/console.js", get(|| async { asset("text/javascript", include_str!("console.js")) }))
         .with_state(Arc::new(console))
@@ -136,6 +138,19 @@ async fn why(State(console): State<Arc<Console>>, Path(object): Path<String>) ->
     match crate::why::look(&console.tables, CASES_TABLE, &object).await {
         Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
         Err(error) => failed(&error),
+    }
+}
+
+async fn digest(State(console): State<Arc<Console>>, Path((from, until)): Path<(i64, i64)>) -> Response {
+    let cases = Cases::new(console.tables.clone(), CASES_TABLE);
+    let approvals = Approvals::new(console.tables.clone(), APPROVALS_TABLE);
+    let (from, until) = (Timestamp::from_seconds(from), Timestamp::from_seconds(until));
+    match reconciler::digest::gather(&cases, &approvals, from, until).await {
+        Ok(digest) => ([(header::CACHE_CONTROL, "no-store")], Json(digest)).into_response(),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "the console cannot make a digest");
+            (StatusCode::SERVICE_UNAVAILABLE, "the tables do not answer; try again\n").into_response()
+        }
     }
 }
 

@@ -4,7 +4,10 @@
 use domain::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use super::board::{Approval, Board, CaseLine, Event, Post, Queue, StepLine, Totals, Write};
+use super::{
+    board::{Approval, Board, CaseLine, Event, Post, Queue, StepLine, Totals, Write},
+    charts,
+};
 
 /// The whole page.
 pub(super) fn whole(board: &Board) -> Markup {
@@ -34,6 +37,7 @@ pub(super) fn whole(board: &Board) -> Markup {
                 main {
                     (flow(board))
                     (waiting(board))
+                    (charts::shown(&board.charts))
                     div.columns {
                         (panel("events", "Events", "as Stripe sent them", board.events.iter().map(|one| event(one, board.now))))
                         (panel("cases", "Cases", "one per invoice, dispute, refund …", board.cases.iter().map(|one| case(one, board.now))))

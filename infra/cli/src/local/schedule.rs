@@ -15,6 +15,8 @@ use super::pipeline::Functions;
 
 const STEPS: Duration = Duration::from_secs(30);
 const EVENTS: Duration = Duration::from_mins(1);
+/// The sweeps that watch.
+const WATCH: Duration = Duration::from_mins(2);
 const SETTLE: Duration = Duration::from_secs(30);
 const CHECKPOINT: Duration = Duration::from_secs(30);
 
@@ -29,6 +31,18 @@ pub(super) fn start(tasks: &mut JoinSet<()>, functions: &Arc<Functions>, stop: &
     };
     tasks.spawn(every(STEPS, "steps", stop.clone(), sweep(Sweep::Steps)));
     tasks.spawn(every(EVENTS, "events", stop.clone(), sweep(Sweep::Events)));
+    for (name, one) in [
+        ("cases", Sweep::Cases),
+        ("deadlines", Sweep::Deadlines),
+        ("approvals", Sweep::Approvals),
+        ("drift", Sweep::Drift),
+        ("writes", Sweep::Writes),
+        ("coexistence", Sweep::Coexistence),
+        ("dead", Sweep::Dead),
+        ("canary", Sweep::Canary),
+    ] {
+        tasks.spawn(every(WATCH, name, stop.clone(), sweep(one)));
+    }
     for (period, name) in [(SETTLE, "settle"), (CHECKPOINT, "checkpoint")] {
         let functions = Arc::clone(functions);
         let work = move || {

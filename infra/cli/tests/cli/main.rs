@@ -11,6 +11,7 @@ mod approval;
 mod doctor;
 mod keys;
 mod local;
+mod operate;
 mod person;
 mod policy;
 mod support;
