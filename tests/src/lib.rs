@@ -130,7 +130,12 @@ impl World {
     /// Stripe delivers a body, freshly signed.
     pub async fn deliver_bytes(&self, body: &[u8]) -> u16 {
         let header = sign(&self.sandbox.keys.webhook_secret, self.clock.seconds(), body);
-        let request = http::gateway("POST", "/stripe/default", &[("stripe-signature", &header)], body);
+        self.deliver_signed(&header, body).await
+    }
+
+    /// Somebody delivers a body with a signature.
+    pub async fn deliver_signed(&self, header: &str, body: &[u8]) -> u16 {
+        let request = http::gateway("POST", "/stripe/default", &[("stripe-signature", header)], body);
         let request = lambda_http::request::from_str(&request.to_string()).unwrap();
         ingress::receive(&self.ingress, &request).await.status().as_u16()
     }

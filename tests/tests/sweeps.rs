@@ -14,6 +14,10 @@ use reconciler::Sweep;
 use sandbox::people::{FINANCE_LEAD, FINANCE_SECOND};
 use serde_json::{Value, json};
 use stories::World;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -219,6 +223,64 @@ async fn an_open_case_is_looked_at_every_day_and_found_closed_though_no_event_ev
     world.sweep(Sweep::Cases).await;
     let case = world.case(CaseKind::Recovery, &invoice).await.unwrap();
     assert_eq!(case.state, domain::case::CaseState::Closed);
+}
+
+/// The front door, for one request: what comes over HTTP goes to ingress.
+async fn open_once(world: &World, door: &TcpListener) -> u16 {
+    let (mut stream, _) = door.accept().await.unwrap();
+    let mut request = Vec::new();
+    let (head, body) = loop {
+        let mut part = [0; 4096];
+        let length = stream.read(&mut part).await.unwrap();
+        request.extend_from_slice(&part[..length]);
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length: usize = header(head, "content-length").parse().unwrap();
+        if body.len() == length {
+            break (head.to_owned(), body.to_owned());
+        }
+    };
+    let status = world.deliver_signed(&header(&head, "stripe-signature"), body.as_bytes()).await;
+    let answer = format!("HTTP/1.1 {status} OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    status
+}
+
+fn header(head: &str, name: &str) -> String {
+    let line = head.lines().find(|line| line.to_lowercase().starts_with(&format!("{name}:"))).unwrap();
+    line.split_once(':').unwrap().1.trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_canary_goes_through_the_front_door_to_its_outcome_and_its_age_shows_when_none_comes_through() {
+    let mut world = World::new().await;
+    let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/stripe/default", door.local_addr().unwrap());
+    let base = runtime::http::Base::parse(&url).unwrap();
+    world.reconciler.canary = Some(reconciler::Canary {
+        http: runtime::http::client(&[&base]).unwrap(),
+        secrets: stripe::EndpointSecrets::new([&world.sandbox.keys.webhook_secret.clone().into()]).unwrap(),
+        url,
+    });
+    let send = async |world: &World| {
+        let (report, status) = tokio::join!(world.sweep(Sweep::Canary), open_once(world, &door));
+        assert_eq!(status, 200);
+        report
+    };
+    assert_eq!(send(&world).await["age"], Value::Null, "nothing is known yet");
+    world.work(|| None).await;
+    world.wait(300);
+    assert_eq!(send(&world).await["age"], 300, "the first one came through");
+    let id = format!("evt_canary_{}", world.clock.seconds() - 300).parse().unwrap();
+    assert_eq!(world.cases().event(&id).await.unwrap().unwrap().outcome, Some(store::EventOutcome::Ignored));
+    // The processor stands still: the age of the last one that came through grows.
+    for age in [600, 900] {
+        world.wait(300);
+        assert_eq!(send(&world).await["age"], age);
+    }
+    world.work(|| None).await;
+    world.wait(300);
+    assert_eq!(send(&world).await["age"], 300);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ pub(crate) const AGENT: &str = "agent";
 /// The function's dependencies.
 pub struct App {
     pub(crate) clock: Clock,
+    /// Figures.
     pub meter: Meter,
     /// What links are good for.
     pub(crate) audience: String,

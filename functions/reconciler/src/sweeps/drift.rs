@@ -12,13 +12,14 @@ use domain::{
     plan::{PaymentStatus, Priority},
     snapshot::InvoiceStatus,
 };
+use futures_util::future::join_all;
 use runtime::{Metrics, failure};
 use serde::Serialize;
 use store::Versioned;
 
 use crate::{
     App,
-    report::{MOST, Repair, Reporter, Told},
+    report::{Repair, Reporter, Told},
     window::{self, Window},
 };
 
@@ -29,6 +30,12 @@ const EVENTS: [&str; 4] = [
     "invoice.paid",
     "invoice.payment_failed",
 ];
+
+/// At most so many customers from each of events and open findings in one run, and a hundred of the round.
+const AT_ONCE: usize = 200;
+
+/// So many customers are compared at the same time; the pace of reading Stripe holds all the same.
+const SIDE_BY_SIDE: usize = 8;
 
 /// An event that has no outcome after so long, in seconds, is not waited for any more.
 const PATIENCE: i64 = 12 * 3600;
@@ -65,37 +72,60 @@ pub async fn run(app: &App, metrics: &Metrics) -> Result<Report> {
         return Ok(report);
     }
     let mut known: BTreeMap<CustomerId, Vec<Versioned<FindingRow>>> = BTreeMap::new();
-    for row in processor.cases.findings(FindingKind::Drift, MOST).await? {
+    for row in processor.cases.findings(FindingKind::Drift, AT_ONCE).await? {
         if let Some(customer) = row.value.finding.customer.clone() {
             known.entry(customer).or_default().push(row);
         }
     }
     let mut customers: BTreeSet<CustomerId> = known.keys().cloned().collect();
     let window = window::next(app, CURSOR, &EVENTS).await?;
-    customers.extend(
-        window.iter().flat_map(|window| &window.events).filter_map(|one| one.envelope.customer.clone()),
-    );
+    let mut until = window.as_ref().map(|window| window.until);
+    let mut touched = BTreeSet::new();
+    for event in window.iter().flat_map(|window| &window.events) {
+        let Some(customer) = &event.envelope.customer else { continue };
+        if touched.len() == AT_ONCE && !touched.contains(customer) {
+            // The next run goes on from here. More than that in one second are left to the round.
+            let first = window.iter().flat_map(|window| window.events.first()).next();
+            let all_at_once = first.is_some_and(|first| first.envelope.created == event.envelope.created);
+            until = Some(event.envelope.created.plus(i64::from(all_at_once)));
+            break;
+        }
+        touched.insert(customer.clone());
+    }
+    customers.extend(touched);
     let after = processor.cases.place(ROUND).await?.and_then(|id| SubscriptionId::parse(id).ok());
     let round = processor.stripe.subscriptions_after(after.as_ref()).await?.value;
     customers.extend(round.items.iter().filter_map(|one| one.customer.clone()));
-
     let busy = Busy::read(app, window.as_ref()).await?;
     customers.retain(|customer| !busy.customers.contains(customer));
     report.waiting = busy.customers.len();
 
     let reporter = Reporter::new(app, metrics).await?;
-    for customer in customers {
-        report.compared += 1;
-        let before = known.remove(&customer).unwrap_or_default();
-        if let Err(error) = compare(app, &reporter, &customer, &before, &mut report).await {
-            let failure = failure::chain(error.as_ref());
-            tracing::warn!(customer = customer.as_str(), failure, "a customer was not compared");
-            report.failed += 1;
-            report.open += before.len();
+    let customers: Vec<_> = customers.into_iter().collect();
+    for some in customers.chunks(SIDE_BY_SIDE) {
+        let none = Vec::new();
+        let all = some
+            .iter()
+            .map(|customer| compare(app, &reporter, customer, known.get(customer).unwrap_or(&none)));
+        for (customer, outcome) in some.iter().zip(join_all(all).await) {
+            report.compared += 1;
+            match outcome {
+                Ok(one) => {
+                    report.open += one.open;
+                    report.told += one.told;
+                    report.gone += one.gone;
+                }
+                Err(error) => {
+                    let failure = failure::chain(error.as_ref());
+                    tracing::warn!(customer = customer.as_str(), failure, "a customer was not compared");
+                    report.failed += 1;
+                    report.open += known.get(customer).map_or(0, Vec::len);
+                }
+            }
         }
     }
-    if let Some(window) = window {
-        processor.cases.set_cursor(CURSOR, busy.since.unwrap_or(window.until)).await?;
+    if let Some(until) = until {
+        processor.cases.set_cursor(CURSOR, busy.since.map_or(until, |since| since.min(until))).await?;
     }
     let place = round.items.last().filter(|_| !round.complete).map(|last| last.id.as_str());
     processor.cases.set_place(ROUND, place).await?;
@@ -139,8 +169,8 @@ async fn compare(
     reporter: &Reporter<'_>,
     customer: &CustomerId,
     before: &[Versioned<FindingRow>],
-    report: &mut Report,
-) -> Result<()> {
+) -> Result<Report> {
+    let mut report = Report::default();
     let processor = &app.processor;
     let (stripe, around) = (&processor.stripe, &processor.around);
     let subscriptions = stripe.all_subscriptions(customer).await?.value;
@@ -179,7 +209,7 @@ async fn compare(
         reporter.gone(row).await?;
         report.gone += 1;
     }
-    Ok(())
+    Ok(report)
 }
 
 fn told(drift: &drift::Drift, customer: &CustomerId, now: Timestamp) -> Result<Told> {

@@ -10,7 +10,7 @@ use domain::{
     approval::{Stage, idempotency_key},
     finding::{Finding, FindingKind},
     plan::Priority,
-    policy::Reaction,
+    policy::{Reaction, WRITES},
 };
 use runtime::Metrics;
 use serde::Serialize;
@@ -21,18 +21,6 @@ use crate::{
     report::{Reporter, Told},
     window,
 };
-
-/// What our own operations cause, and what others cause by the same calls.
-const EVENTS: [&str; 8] = [
-    "charge.dispute.closed",
-    "charge.dispute.updated",
-    "credit_note.created",
-    "customer.subscription.deleted",
-    "customer.subscription.updated",
-    "invoice.marked_uncollectible",
-    "invoice.voided",
-    "refund.created",
-];
 
 /// How our idempotency keys begin.
 const OURS: &str = "ap1_";
@@ -71,7 +59,7 @@ pub async fn run(app: &App, metrics: &Metrics) -> Result<Report> {
     let mut ours = None;
     let reporter = Reporter::new(app, metrics).await?;
     for _ in 0..WINDOWS {
-        let Some(window) = window::next(app, CURSOR, &EVENTS).await? else { break };
+        let Some(window) = window::next(app, CURSOR, &WRITES).await? else { break };
         report.unread += window.unread;
         for event in &window.events {
             report.seen += 1;

@@ -138,7 +138,7 @@ impl Prepared {
     /// If a function refuses its configuration.
     pub async fn start(self) -> Result<Pipeline> {
         let Self { sandbox, listener, url, policy, clock, time, aws, test_mode } = self;
-        let env = |function| environment(&sandbox, function, &policy);
+        let env = |function| environment(&sandbox, function, &policy, &url);
         let mut functions = Functions {
             ingress: ingress::App::from_env(&env(Function::Ingress), clock.clone()).await?,
             processor: processor::App::from_env(&env(Function::Processor), clock.clone()).await?,
@@ -186,12 +186,24 @@ impl Prepared {
 }
 
 /// What the template sets, and what is different on one machine.
-fn environment(sandbox: &Sandbox, function: Function, policy: &std::path::Path) -> Env {
+fn environment(sandbox: &Sandbox, function: Function, policy: &std::path::Path, url: &str) -> Env {
     let mut variables = sandbox.variables(function);
     variables.insert("POLICY_DIR".to_owned(), policy.display().to_string());
     // Nobody waits five minutes to see a missed event found.
     variables.insert("EVENT_GRACE_SECONDS".to_owned(), "60".to_owned());
     // Nor to see one signed over; one process has no clocks that differ.
     variables.insert("CHECKPOINT_LAG_SECONDS".to_owned(), "5".to_owned());
+    // The canary comes in by an endpoint of its own; one process needs no second secret for it.
+    match (function, sandbox.variables(Function::Ingress).remove("WEBHOOK_SECRETS")) {
+        (Function::Ingress, Some(secrets)) => {
+            let both = secrets.replacen("default=", "canary=", 1);
+            variables.insert("WEBHOOK_SECRETS".to_owned(), format!("{secrets},{both}"));
+        }
+        (Function::Reconciler, Some(secrets)) => {
+            variables.insert("CANARY_URL".to_owned(), format!("{url}/stripe/canary"));
+            variables.insert("CANARY_SECRET".to_owned(), secrets.replacen("default=", "", 1));
+        }
+        _ => {}
+    }
     variables.into_iter().collect()
 }

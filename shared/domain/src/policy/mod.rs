@@ -45,7 +45,7 @@ pub use playbook::{Kind, Override, Playbook, Rung};
 pub(crate) use settings::is_above;
 pub use settings::{
     Autonomy, Churn, Controlled, DisputeSettings, Escalation, Exception, ExceptionKind, Frequency, Gated,
-    Reaction, Segment, Settings, Source, Thresholds, Watch,
+    Reaction, Segment, Settings, Source, Thresholds, WRITES, Watch,
 };
 pub use slot::{Link, NAME, NotALink, Slot, SlotType, Slots, TEXT};
 pub use template::{Audience, Channel, Message, RenderError, Template};

@@ -165,6 +165,18 @@ impl Default for Watch {
     }
 }
 
+/// The events of what our own operations cause, and others by the same calls.
+pub const WRITES: [&str; 8] = [
+    "charge.dispute.closed",
+    "charge.dispute.updated",
+    "credit_note.created",
+    "customer.subscription.deleted",
+    "customer.subscription.updated",
+    "invoice.marked_uncollectible",
+    "invoice.voided",
+    "refund.created",
+];
+
 /// What to do about a write that is none of ours. People also work in the Dashboard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -315,6 +327,12 @@ impl Settings {
             return Err(format!(
                 "`segment_when_unknown` names `{}`, which is no segment",
                 self.segment_when_unknown
+            ));
+        }
+        if let Some(kind) = self.watch.external_writes.keys().find(|kind| !WRITES.contains(&kind.as_str())) {
+            return Err(format!(
+                "`watch.external_writes`: nobody watches `{kind}`; choose of {}",
+                WRITES.join(", ")
             ));
         }
         if !self.dispute.ladder.is_sorted_by(|one, next| one > next) {
