@@ -52,7 +52,9 @@ fn handled(text: &str) -> Result<String, String> {
 /// Lists events, oldest first, and queues them.
 pub(crate) fn replay(options: &ReplayOptions, env: &Env) -> Result<End> {
     let now = (system_clock())();
-    let until = options.until.unwrap_or(now).min(now);
+    // The end is not included, and this second is.
+    let end = now.plus(1);
+    let until = options.until.unwrap_or(end).min(end);
     if options.since >= until {
         return Ok(End::usage("--since must be before --until"));
     }

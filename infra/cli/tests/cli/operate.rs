@@ -100,7 +100,7 @@ async fn a_resync_queues_every_object_of_the_customer_that_a_case_is_about() {
 
 async fn bury(queues: &Client, url: &str, body: &str, group: &str) {
     let send = queues.send_message().queue_url(url).message_body(body).message_group_id(group);
-    send.message_deduplication_id(body).send().await.unwrap();
+    send.message_deduplication_id(group).send().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
