@@ -1,5 +1,8 @@
 //! Checking an export: with nothing but the file, whether each chain holds and ends where its subject
-//! says; with the public key, whether the signed checkpoints and the receipts agree.
+//! says; with the public key, whether the signed checkpoints and the receipts agree, and whether each
+//! proposal took a course that it can have taken.
+
+mod course;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,6 +24,9 @@ pub(crate) enum Fault {
     /// A line that no export has.
     #[error("line {0} is no entry of a trail")]
     Line(usize),
+    /// A line that stands where no export has it: entries, ends, actions and checkpoints follow each other.
+    #[error("line {0} is out of place")]
+    Place(usize),
     /// See [`Line::Unreadable`].
     #[error("{0}")]
     Unreadable(String),
@@ -52,6 +58,18 @@ pub(crate) enum Fault {
     /// The action is missing, or is not the one that was proposed and signed.
     #[error("`{0}`: what was proposed is missing, or was changed")]
     Action(String),
+    /// Something that cannot have happened then.
+    #[error("`{subject}`: entry {seq} (`{event}`) {why}")]
+    Course {
+        /// The proposal.
+        subject: String,
+        /// The entry.
+        seq: u32,
+        /// What it says happened.
+        event: String,
+        /// Why it cannot have.
+        why: &'static str,
+    },
     /// It was carried out without enough signatures.
     #[error("`{subject}`: entry {seq} begins an execution on {got} of {need} signatures")]
     Unsigned {
@@ -138,9 +156,14 @@ pub(crate) fn check(text: &str, keys: &[Vec<u8>]) -> Result<Held, Fault> {
 
 impl Contents {
     fn read(text: &str) -> Result<Self, Fault> {
-        let mut all = Self::default();
+        let (mut all, mut place) = (Self::default(), 0);
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            match serde_json::from_str(line).map_err(|_| Fault::Line(index + 1))? {
+            let line = serde_json::from_str(line).map_err(|_| Fault::Line(index + 1))?;
+            let before = std::mem::replace(&mut place, section(&line));
+            if place < before {
+                return Err(Fault::Place(index + 1));
+            }
+            match line {
                 Line::Export { .. } => {}
                 Line::Entry(entry) => all.chains.entry(entry.subject.clone()).or_default().push(entry),
                 Line::Head { subject, end } => {
@@ -149,7 +172,12 @@ impl Contents {
                         return Err(Fault::TwoHeads(subject));
                     }
                 }
-                Line::Action(action) => drop(all.actions.insert(action.proposal.to_string(), *action)),
+                Line::Action(action) => {
+                    let subject = action.proposal.to_string();
+                    if all.actions.insert(subject.clone(), *action).is_some() {
+                        return Err(Fault::Action(subject));
+                    }
+                }
                 Line::Checkpoint(checkpoint) => all.checkpoints.push(checkpoint),
                 Line::Unreadable(why) => return Err(Fault::Unreadable(why)),
             }
@@ -163,6 +191,9 @@ impl Contents {
         let until =
             trail::verify_row(&self.checkpoints, |one| is_signed(&one.statement.encode(), &one.signature))?;
         let until = until.ok_or(Fault::NoCheckpoint)?;
+        for (subject, action) in &self.actions {
+            course::check(action, self.chains.get(subject).map_or(&[][..], Vec::as_slice))?;
+        }
         let mut receipts = 0;
         for (subject, entries) in &self.chains {
             trail::verify_chain(subject, entries, &self.checkpoints)?;
@@ -180,7 +211,8 @@ impl Contents {
         entries: &[Entry],
         is_signed: &impl Fn(&[u8], &str) -> bool,
     ) -> Result<usize, Fault> {
-        let Some(first) = entries.first().filter(|first| first.event == "proposed") else { return Ok(0) };
+        let is_proposal = self.actions.contains_key(subject) || subject.starts_with("ap_");
+        let Some(first) = entries.first().filter(|_| is_proposal) else { return Ok(0) };
         let action = self.actions.get(subject).filter(|action| {
             serde_json::from_str(&first.body).is_ok_and(|said: Proposed| said.digest == action.digest())
         });
@@ -216,6 +248,18 @@ impl Contents {
     }
 }
 
+/// The part of an export that a line stands in.
+const fn section(line: &Line) -> u8 {
+    match line {
+        Line::Export { .. } => 0,
+        Line::Entry(_) => 1,
+        Line::Head { .. } => 2,
+        Line::Action(_) => 3,
+        Line::Checkpoint(_) => 4,
+        Line::Unreadable(_) => 5,
+    }
+}
+
 /// What the first entry of a proposal says, as far as it is checked.
 #[derive(Deserialize)]
 struct Proposed {
@@ -229,5 +273,7 @@ struct Voted {
     receipt: Receipt,
 }
 
+#[cfg(test)]
+mod forged;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 use domain::{
-    AccountId, ChargeId, Currency, Money, PersonId, ProposalId,
-    approval::{Identity, Method, Operation, ReceiptBody, ReceiptSigner, RefundReason},
+    AccountId, ChargeId, Currency, Digest, Money, PersonId, ProposalId,
+    approval::{Decision, Identity, Method, Operation, ReceiptBody, ReceiptSigner, RefundReason},
     trail::{Statement, chain_name},
 };
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 
 fn export(subjects: &[&str]) -> Vec<String> {
-    let mut lines = Vec::new();
+    let (mut lines, mut heads) = (Vec::new(), Vec::new());
     for subject in subjects {
         let mut end = Head::START;
         for number in 0..3 {
@@ -17,9 +17,9 @@ fn export(subjects: &[&str]) -> Vec<String> {
             lines.push(serde_json::to_string(&Line::Entry(entry)).unwrap());
         }
         let head = Line::Head { subject: (*subject).to_owned(), end };
-        lines.push(serde_json::to_string(&head).unwrap());
+        heads.push(serde_json::to_string(&head).unwrap());
     }
-    lines
+    [lines, heads].concat()
 }
 
 fn fault(lines: &[String]) -> String {
@@ -65,15 +65,15 @@ fn a_line_that_is_no_entry_is_named() {
     assert_eq!(fault(&lines), "line 3 is no entry of a trail");
 }
 
-fn signer() -> ReceiptSigner {
+pub(super) fn signer() -> ReceiptSigner {
     ReceiptSigner::new("r1", &[7; 32]).unwrap()
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(seconds)
 }
 
-fn action() -> Action {
+pub(super) fn action() -> Action {
     Action {
         proposal: ProposalId::parse("ap_1").unwrap(),
         account: AccountId::parse("acct_1").unwrap(),
@@ -95,7 +95,7 @@ fn action() -> Action {
     }
 }
 
-fn vote(person: &str, digest: Digest) -> (&'static str, String) {
+pub(super) fn vote(person: &str, digest: Digest) -> (&'static str, String) {
     let receipt = signer().sign(ReceiptBody {
         id: format!("rc_{person}"),
         proposal: action().proposal,
@@ -109,7 +109,7 @@ fn vote(person: &str, digest: Digest) -> (&'static str, String) {
 }
 
 /// The export of a proposal with these later entries, a checkpoint in the middle and one at the end.
-fn signed(events: &[(&str, String)]) -> Vec<String> {
+pub(super) fn signed(events: &[(&str, String)]) -> Vec<String> {
     let first = ("proposed", json!({ "digest": action().digest() }).to_string());
     let (mut end, mut lines, mut row) = (Head::START, Vec::new(), Vec::<Checkpoint>::new());
     for (time, (event, body)) in (100..).step_by(100).zip([&first].into_iter().chain(events)) {
@@ -125,12 +125,21 @@ fn signed(events: &[(&str, String)]) -> Vec<String> {
     lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect()
 }
 
-fn approved() -> Vec<String> {
-    let digest = action().digest();
-    signed(&[vote("a", digest), vote("b", digest), ("claimed", "{}".into()), ("executed", "{}".into())])
+pub(super) fn claimed(signers: &[&str]) -> (&'static str, String) {
+    ("claimed", json!({ "digest": action().digest(), "signers": signers }).to_string())
 }
 
-fn with_key(lines: &[String]) -> Result<Held, Fault> {
+/// An entry that says of which action it is.
+pub(super) fn of_it(event: &'static str) -> (&'static str, String) {
+    (event, json!({ "digest": action().digest() }).to_string())
+}
+
+pub(super) fn approved() -> Vec<String> {
+    let digest = action().digest();
+    signed(&[vote("a", digest), vote("b", digest), claimed(&["a", "b"]), of_it("executed")])
+}
+
+pub(super) fn with_key(lines: &[String]) -> Result<Held, Fault> {
     check(&lines.join("\n"), &[vec![1; 32], signer().public().1])
 }
 
@@ -198,10 +207,15 @@ fn a_receipt_of_something_else_or_by_somebody_else_is_named() {
 #[test]
 fn an_execution_without_enough_signatures_and_an_edited_action_are_named() {
     let one = vote("a", action().digest());
-    let few = signed(&[one.clone(), one, ("claimed", "{}".into())]);
+    let few = signed(&[one.clone(), claimed(&["a"])]);
     assert_eq!(
         with_key(&few).unwrap_err().to_string(),
-        "`ap_1`: entry 3 begins an execution on 1 of 2 signatures"
+        "`ap_1`: entry 2 begins an execution on 1 of 2 signatures"
+    );
+    let twice = signed(&[one.clone(), one, claimed(&["a"])]);
+    assert_eq!(
+        with_key(&twice).unwrap_err().to_string(),
+        "`ap_1`: the receipt in entry 2 is of somebody who had voted already"
     );
     let mut edited = approved();
     let line = edited.iter_mut().find(|line| line.starts_with("{\"action\"")).unwrap();
