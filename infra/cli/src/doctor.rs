@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
+use domain::approval::OperationKind;
 use runtime::Env;
 use secrecy::SecretString;
 use stripe::{
@@ -45,7 +46,9 @@ fn describe(name: &str, report: &Report, lines: &mut String) {
     }
     for finding in report.lacking() {
         if let State::Lacking { permission } = &finding.state {
-            let _ = writeln!(lines, "{name}: add the permission {permission} ({})", finding.resource);
+            let without = without(report.role, finding.resource);
+            let _ =
+                writeln!(lines, "{name}: add the permission {permission} ({}{without})", finding.resource);
         }
     }
     for finding in report.excess() {
@@ -58,5 +61,44 @@ fn describe(name: &str, report: &Report, lines: &mut String) {
     }
     if report.is_exact() {
         let _ = writeln!(lines, "{name}: exactly what it needs");
+    }
+}
+
+/// What does not work without a permission of the write key.
+fn without(role: Role, resource: &str) -> String {
+    if role == Role::Read {
+        return String::new();
+    }
+    let kinds = OperationKind::ALL.iter().filter(|kind| kind.writes() == Some(resource));
+    let names: Vec<&str> = kinds.map(|kind| kind.as_str()).collect();
+    format!("; without it no {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use stripe::probe::needed;
+
+    use super::*;
+
+    #[test]
+    fn the_write_key_needs_exactly_what_the_operations_write() {
+        let written: BTreeSet<_> = OperationKind::ALL.iter().filter_map(|kind| kind.writes()).collect();
+        assert_eq!(written, needed(Role::Write).collect());
+        assert_eq!(without(Role::Write, "disputes"), "; without it no dispute.submit, dispute.accept");
+    }
+
+    #[test]
+    fn the_readme_lists_what_each_key_needs() {
+        let readme = include_str!("../../../README.md");
+        let reads = needed(Role::Read).map(|resource| format!("`{resource}`")).collect::<Vec<_>>().join(", ");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words(readme).contains(&words(&reads)), "the read key: {reads}");
+        for kind in OperationKind::ALL {
+            let Some(resource) = kind.writes() else { continue };
+            let row = format!("| `{}` | `{resource}` |", kind.as_str());
+            assert!(readme.contains(&row), "{row}");
+        }
     }
 }

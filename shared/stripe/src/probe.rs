@@ -100,6 +100,12 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
+/// The resources, as Stripe's documentation names them, that a key of this role has to be allowed to read or
+/// to write, and no others.
+pub fn needed(role: Role) -> impl Iterator<Item = &'static str> {
+    READS.iter().chain(WRITES).filter(move |ask| ask.is_needed(role)).map(|ask| ask.resource)
+}
+
 impl Probe {
     /// A probe over an HTTP client that neither retries nor follows redirects
     /// ([`client::http`](crate::client::http)); `timeout` is for each question.

@@ -9,6 +9,7 @@
 
 mod approval;
 mod doctor;
+mod freeze;
 mod keys;
 mod local;
 mod operate;

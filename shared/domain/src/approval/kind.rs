@@ -1,4 +1,6 @@
-//! The kinds of operation, by name, and what each is about.
+//! The kinds of operation, by name, what each is about and where it is done.
+
+use std::fmt;
 
 use super::{Operation, choices::closed_enum};
 
@@ -53,7 +55,65 @@ pub enum Target {
     Case,
 }
 
+/// Where an operation is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    /// Stripe, by one write with an idempotency key.
+    Stripe,
+    /// The mail service, which takes no idempotency key and cannot be asked what it did.
+    Mail,
+    /// The company's own application, which does an execution once and can be asked about it.
+    Application,
+}
+
+impl fmt::Display for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stripe => "Stripe",
+            Self::Mail => "the mail service",
+            Self::Application => "the application",
+        })
+    }
+}
+
 impl OperationKind {
+    /// Where it is done.
+    pub const fn system(self) -> System {
+        match self {
+            Self::SendMessage => System::Mail,
+            Self::ChangeAccess => System::Application,
+            Self::Refund
+            | Self::CreditNote
+            | Self::BalanceCredit
+            | Self::SubmitEvidence
+            | Self::AcceptDispute
+            | Self::CancelSubscription
+            | Self::CancelAtPeriodEnd
+            | Self::PauseCollection
+            | Self::ResumeCollection
+            | Self::VoidInvoice
+            | Self::MarkUncollectible
+            | Self::PayInvoice => System::Stripe,
+        }
+    }
+
+    /// The resource that Stripe lets a key write for it, as Stripe's documentation names resources; `None`
+    /// if it is no write to Stripe.
+    pub const fn writes(self) -> Option<&'static str> {
+        match self {
+            Self::Refund => Some("refunds"),
+            Self::CreditNote => Some("credit_notes"),
+            Self::BalanceCredit => Some("customer_balance_transactions"),
+            Self::SubmitEvidence | Self::AcceptDispute => Some("disputes"),
+            Self::CancelSubscription
+            | Self::CancelAtPeriodEnd
+            | Self::PauseCollection
+            | Self::ResumeCollection => Some("subscriptions"),
+            Self::VoidInvoice | Self::MarkUncollectible | Self::PayInvoice => Some("invoices"),
+            Self::SendMessage | Self::ChangeAccess => None,
+        }
+    }
+
     /// What it is asked for on.
     pub const fn target(self) -> Target {
         match self {

@@ -27,7 +27,7 @@ pub use choices::{AccessChange, CancelFeedback, CreditNoteReason, PauseBehavior,
 pub use evidence::{Evidence, MAX_ALL_TEXT, MAX_TEXT, NotEvidence, is_evidence_field};
 pub use facts::{CustomerFacts, Facts, MessageFacts, OpenInvoice, SubscriptionFacts};
 pub use grant::{Grant, NoGrant, Voters, idempotency_key};
-pub use kind::{OperationKind, Target};
+pub use kind::{OperationKind, System, Target};
 pub use link::{Link, LinkKeys, LinkRefused, MAX_TOKEN_LENGTH};
 pub use operation::Operation;
 pub use private::{EmailAddress, NotAnAddress, Private};
