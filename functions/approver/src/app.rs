@@ -5,12 +5,18 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Context as _, Result, bail, ensure};
 use connectors::slack::Slack;
 use domain::{AccountId, PersonId, policy::Bundle, snapshot::Read};
-use gated::stripe::Settings;
+use gated::{access, mail, mail::Mail, stripe::Settings};
 use runtime::{Clock, Env, EnvError, Meter, Secrets, aws::Aws};
 use secrecy::SecretString;
 use store::{Approvals, Cases};
 
-use crate::{Checkpoints, keyring::Keyring, notary, oidc::Oidc, writing::Writing};
+use crate::{
+    Checkpoints,
+    effects::{Application, Effects, Writing},
+    keyring::Keyring,
+    notary,
+    oidc::Oidc,
+};
 
 /// How long a run may hold an execution, in seconds: longer than the function's time-out (29 s), so
 /// that a run that is still alive never loses its hold.
@@ -42,7 +48,8 @@ pub struct App {
     pub(crate) account: AccountId,
     /// Connected accounts that may be written to.
     pub(crate) connected: BTreeSet<AccountId>,
-    pub(crate) writer: Writing,
+    /// Where signed actions are done.
+    pub(crate) effects: Effects,
     pub(crate) slack: Slack,
     /// The conversation that hears of outcomes.
     pub(crate) channel: String,
@@ -93,6 +100,16 @@ impl App {
             connected: connected.clone(),
             timeout: WRITE,
         };
+        let application = match access::Config::from_env(env)? {
+            Some(config) => Some(Application::new(config, stored.clone()).await?),
+            None => None,
+        };
+        let effects = Effects {
+            stripe: Writing::new(http.clone(), settings, stored, write_name, write),
+            mail: mail::Config::from_env(env)?.map(|config| Mail::new(&aws, config)),
+            application,
+            account: account.clone(),
+        };
         let origin = origin(env)?;
         let dynamodb = aws.dynamodb();
         Ok(Self {
@@ -104,7 +121,7 @@ impl App {
             stripe,
             account,
             connected,
-            writer: Writing::new(http.clone(), settings, stored, write_name, write),
+            effects,
             slack: Slack::new(http, slack_base.as_str(), slack),
             channel: channel(env),
             bundle,

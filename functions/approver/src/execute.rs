@@ -10,15 +10,15 @@ use domain::{
     ProposalId, Timestamp,
     approval::{
         Action, Around, Attempt, Facts, Grant, Identity, IllegalMove, Ineligible, Move, NoGrant, Person,
-        Receipt, Stage,
+        Receipt, Stage, System,
     },
 };
-use gated::stripe::{NotDone, Outcome};
 use serde_json::{Value, json};
 use store::{Budget, ProposalFile, ProposalRow, Reissue, Versioned, VoteError};
 
 use crate::{
     app::LEASE,
+    effects::Came,
     eligible, notify, propose,
     propose::NotProposed,
     read, resume,
@@ -57,7 +57,9 @@ pub(crate) async fn advance(turn: Turn<'_>, id: &ProposalId) -> Result<Progress>
     match &file.proposal().stage {
         Stage::Pending if now >= file.proposal().action.expires => Ok(Progress::RanOut),
         Stage::Pending => begin(turn, &file).await,
-        Stage::Executing(attempt) if attempt.lease <= now => resume::take_over(turn, &file).await,
+        Stage::Executing(attempt) if attempt.lease <= now && file.row.value.look <= now => {
+            resume::take_over(turn, &file).await
+        }
         Stage::Executing(_) => Ok(Progress::Busy),
         stage => Ok(Progress::At(stage.clone())),
     }
@@ -127,48 +129,48 @@ async fn begin(turn: Turn<'_>, file: &ProposalFile) -> Result<Progress> {
 
 /// Makes the one call, and records what came of it.
 pub(crate) async fn send(turn: Turn<'_>, row: &Versioned<ProposalRow>, grant: &Grant) -> Result<Progress> {
-    let outcome = turn.app.writer.execute(grant).await;
+    let came = turn.app.effects.execute(grant, turn.now()).await;
     turn.checkpoint("sent")?;
-    let progress = settle(turn, row, grant, outcome).await?;
+    let progress = settle(turn, row, grant, came).await?;
     turn.checkpoint("settled")?;
     Ok(progress)
 }
 
-async fn settle(
-    turn: Turn<'_>,
-    row: &Versioned<ProposalRow>,
-    grant: &Grant,
-    outcome: Outcome,
-) -> Result<Progress> {
+async fn settle(turn: Turn<'_>, row: &Versioned<ProposalRow>, grant: &Grant, came: Came) -> Result<Progress> {
     let at = turn.now();
     let first = matches!(&row.value.proposal.stage, Stage::Executing(attempt) if attempt.tries == 1);
-    match outcome {
-        Outcome::Done(effect) => {
+    // A message is never tried again, so that nobody has to know whether an attempt before was the last.
+    let once = grant.action().operation.kind().system() == System::Mail;
+    match came {
+        Came::Done { effect, status, request, replayed } => {
             let body = json!({
-                "effect": effect.object,
-                "status": effect.status,
-                "stripe_request": effect.request_id,
-                "replayed": effect.replayed,
+                "effect": effect,
+                "status": status,
+                "stripe_request": request,
+                "replayed": replayed,
                 "idempotency_key": grant.idempotency_key(0),
                 "digest": grant.digest(),
             });
-            let confirm = Move::Confirm { effect: effect.object.to_string(), request: effect.request_id, at };
-            step(turn, row, confirm, "executed", &body).await
+            step(turn, row, Move::Confirm { effect, request, at }, "executed", &body).await
         }
-        Outcome::Refused { code, param, request_id } => {
-            let body = json!({ "code": code, "param": param, "stripe_request": request_id });
+        Came::Refused { code, param, request } => {
+            let body = json!({ "code": code, "param": param, "stripe_request": request });
             step(turn, row, Move::Refuse { code, at }, "failed", &body).await
         }
         // Nothing was sent now; but an earlier attempt may have been.
-        Outcome::NotDone(obstacle) if first && !obstacle.may_retry() => {
-            let code = format!("not_sent.{}", word(&obstacle));
-            let body = json!({ "code": code, "why": obstacle.to_string() });
+        Came::NotDone { word, why, may_retry } if first && (once || !may_retry) => {
+            let code = format!("{NOT_SENT}{word}");
+            let body = json!({ "code": code, "why": why });
             step(turn, row, Move::Refuse { code, at }, "failed", &body).await
         }
-        Outcome::NotDone(obstacle) => lose_sight(turn, row, &obstacle.to_string(), None).await,
-        Outcome::Unknown { why, request_id } => {
-            let why = why.to_string();
-            let unknown = lose_sight(turn, row, &why, request_id.as_deref()).await?;
+        Came::NotDone { why, .. } => lose_sight(turn, row, &why, None).await,
+        Came::Unknown { why, request } => {
+            let why = if once {
+                format!("{why}, and nobody can be asked whether it went out; {PEOPLE_LOOK}")
+            } else {
+                why
+            };
+            let unknown = lose_sight(turn, row, &why, request.as_deref()).await?;
             turn.checkpoint("unknown")?;
             // It may show at once; if not, the schedule looks again.
             match resume::look(turn, row.value.id()).await? {
@@ -176,30 +178,20 @@ async fn settle(
                 None => Ok(unknown),
             }
         }
-        Outcome::IntegrityAlarm { request_id } => {
+        Came::Mismatch { request } => {
             turn.alarm(&row.value.proposal, MISMATCH);
-            lose_sight(turn, row, MISMATCH, request_id.as_deref()).await
+            lose_sight(turn, row, MISMATCH, request.as_deref()).await
         }
     }
 }
 
-const fn word(obstacle: &NotDone) -> &'static str {
-    match obstacle {
-        NotDone::WrongMode => "wrong_mode",
-        NotDone::WrongAccount => "wrong_account",
-        NotDone::Metadata => "metadata",
-        NotDone::BadParameter => "bad_parameter",
-        NotDone::NotAStripeCall => "not_a_stripe_call",
-        NotDone::Unreachable => "unreachable",
-        NotDone::KeyRefused { .. } => "key_refused",
-        NotDone::RateLimited => "rate_limited",
-    }
-}
+/// How the code of a failure begins of which nothing was sent.
+pub(crate) const NOT_SENT: &str = "not_sent.";
 
 /// How a reason ends that no machine will get any further with.
-pub(crate) const PEOPLE_LOOK: &str = "somebody has to look in Stripe";
+pub(crate) const PEOPLE_LOOK: &str = "somebody has to look";
 
-/// Records that nobody knows whether Stripe did it.
+/// Records that nobody knows whether it was done.
 pub(crate) async fn lose_sight(
     turn: Turn<'_>,
     row: &Versioned<ProposalRow>,
@@ -341,7 +333,8 @@ pub(crate) async fn recount(turn: Turn<'_>, file: &ProposalFile) -> Result<Resul
     Ok(grant.map_err(NotGranted::No))
 }
 
-/// When a run that took over may be taken over itself: later and later, up to six hours.
+/// When the schedule looks again at what was taken over: later and later, up to six hours. The lease itself
+/// is over much sooner, so that a person can say what they saw in between.
 pub(crate) fn patience(tries: u32, now: Timestamp) -> Timestamp {
     let seconds = LEASE.saturating_mul(1_i64.checked_shl(tries.min(9)).unwrap_or(512)).min(6 * 3600);
     now.plus(seconds)

@@ -12,6 +12,7 @@
 mod app;
 mod ballot;
 mod checkpoint;
+mod effects;
 mod eligible;
 mod event;
 mod execute;
@@ -30,7 +31,6 @@ mod resume;
 mod settle;
 mod turn;
 mod withdraw;
-mod writing;
 
 pub use app::App;
 pub use checkpoint::Checkpoints;

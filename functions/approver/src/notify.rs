@@ -4,12 +4,12 @@ use anyhow::{Context as _, Result};
 use connectors::slack::{Block, Key, Message, Verdict};
 use domain::{
     ProposalId, RequestId,
-    approval::{Identity, Link, Person, Stage},
+    approval::{Identity, Link, Person, Stage, System},
 };
 use runtime::failure;
 use store::{ProposalFile, ProposalRow};
 
-use crate::{app::LINK_LIFE, eligible, keys, propose::NotProposed, turn::Turn};
+use crate::{app::LINK_LIFE, eligible, keys, pages, propose::NotProposed, turn::Turn};
 
 /// Tells everybody who may sign an open proposal, unless they were told. Where it is not known
 /// whether a message went out, it is looked for before it is sent again (I4).
@@ -119,11 +119,18 @@ fn link(turn: Turn<'_>, row: &ProposalRow, to: &Identity) -> Result<String> {
 /// Tells the channel how a proposal ended, or that its outcome is unknown. The page says the same, so
 /// a note that is lost with its run is not sent again.
 pub(crate) async fn outcome(turn: Turn<'_>, row: &ProposalRow) {
+    let system = row.proposal.action.operation.kind().system();
     let headline = match &row.proposal.stage {
         Stage::Pending | Stage::Executing(domain::approval::Attempt { unknown: None, .. }) => return,
-        Stage::Executing(_) => "Nobody knows yet whether Stripe did it; it is being looked for",
+        Stage::Executing(_) => match system {
+            System::Stripe => "Nobody knows yet whether Stripe did it; it is being looked for",
+            System::Mail => {
+                "Nobody knows whether a message went out; it is not sent again, and somebody has to look"
+            }
+            System::Application => "Nobody knows yet whether the application did it; it is being looked for",
+        },
         Stage::Executed { .. } => "Approved and done",
-        Stage::Failed { .. } => "Approved, but Stripe refused it",
+        Stage::Failed { code, .. } => pages::failure(system, code),
         Stage::Denied { .. } => "Denied",
         Stage::Withdrawn { .. } => "Taken back; nothing was sent",
         Stage::Expired { .. } => "Nobody decided in time",

@@ -13,6 +13,7 @@ use serde_json::json;
 use store::{Dossier, ProposalFile, ProposalRow, Proposed, Reissue};
 
 use crate::{
+    effects::NotHere,
     eligible, message, notify, read,
     turn::{Turn, entry},
 };
@@ -78,6 +79,12 @@ pub(crate) enum NotProposed {
     NoTemplate,
     #[error("the template cannot be filled from what Stripe says")]
     NotRendered,
+    #[error("{0}")]
+    NotHere(#[from] NotHere),
+    #[error("the request is about another object than its case")]
+    OtherCase,
+    #[error("the agent may not choose `{0}`; ask for it on the form")]
+    AgentChose(String),
 }
 
 impl NotProposed {
@@ -95,6 +102,9 @@ impl NotProposed {
             Self::Occupied(_) => "occupied",
             Self::NoTemplate => "no_template",
             Self::NotRendered => "not_rendered",
+            Self::NotHere(why) => why.word(),
+            Self::OtherCase => "other_case",
+            Self::AgentChose(_) => "agent_chose",
         }
     }
 }
@@ -113,6 +123,9 @@ pub(crate) async fn propose(turn: Turn<'_>, ask: &Ask) -> Result<Result<Proposal
     }
     let account = ask.account.as_ref().unwrap_or(&app.account);
     let Wish { kind, object, .. } = &ask.wish;
+    if let Err(not_here) = app.effects.has(*kind, account) {
+        return Ok(Err(not_here.into()));
+    }
     let Some(facts) = read::facts(turn, account, *kind, object, ask.case.as_ref()).await? else {
         return Ok(Err(NotProposed::NoObject));
     };
@@ -144,6 +157,9 @@ pub(crate) async fn propose(turn: Turn<'_>, ask: &Ask) -> Result<Result<Proposal
         expires,
     };
     action.need = eligible::need(app, rule, &action, stake);
+    if let Err(not_here) = app.effects.ready(&action) {
+        return Ok(Err(not_here.into()));
+    }
     let dossier = Dossier {
         request: ask.request.clone(),
         generation: 0,
@@ -237,7 +253,15 @@ pub(crate) fn reissued(
 ) -> Result<(ProposalRow, trail::Entry), NotProposed> {
     let before = &old.proposal.action;
     let now = turn.now();
-    let operation = before.operation.clone().on(facts, now)?;
+    let operation = match &before.operation {
+        // Written anew: its words were made of what Stripe said before.
+        Operation::SendMessage { case, template, version, locale, .. } => {
+            let named = [("template".to_owned(), format!("{template}.{locale}/{version}"))].into();
+            message::draft(&turn.app.bundle, case, &named, facts)?
+        }
+        other => other.clone(),
+    };
+    let operation = operation.on(facts, now)?;
     let stake = facts.at_stake(operation.amount());
     let rule = allowed(turn, operation.kind(), facts, stake)?;
     let expires = rule.expires(now, facts.deadline()).ok_or(NotPossible::TooLate)?;
@@ -252,6 +276,7 @@ pub(crate) fn reissued(
         ..before.clone()
     };
     action.need = eligible::need(turn.app, rule, &action, stake).max(before.need);
+    turn.app.effects.ready(&action)?;
     let dossier = Dossier {
         generation,
         facts: facts.clone(),

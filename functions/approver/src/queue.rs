@@ -73,6 +73,13 @@ async fn take_one(turn: Turn<'_>, message: &SqsMessage) -> Result<()> {
 /// What a row asks for. It says which object to look at; what is done to it is what Stripe says there.
 fn ask(row: RequestRow) -> Result<Ask, NotProposed> {
     let kind = OperationKind::parse(&row.operation).ok_or(NotProposed::Unsupported)?;
+    // The reviewer is shown the case's rules, so they must not be those of something else.
+    if row.object != *row.case.object() {
+        return Err(NotProposed::OtherCase);
+    }
+    if let Some(name) = row.parameters.keys().find(|name| !chosen_by_agent(kind).contains(&name.as_str())) {
+        return Err(NotProposed::AgentChose(name.clone()));
+    }
     // A path of several accounts is nothing that a write could be made in.
     let account = match (row.origin.account, row.origin.context) {
         (Some(account), _) => Some(account),
@@ -89,4 +96,15 @@ fn ask(row: RequestRow) -> Result<Ask, NotProposed> {
         note: String::new(),
         supersedes: None,
     })
+}
+
+/// The parameters that the agent may give: words of closed lists, and no amount and no text of its own,
+/// which somebody could have made it write.
+const fn chosen_by_agent(kind: OperationKind) -> &'static [&'static str] {
+    match kind {
+        OperationKind::SendMessage => &["template"],
+        OperationKind::ChangeAccess => &["change"],
+        OperationKind::PauseCollection => &["behavior"],
+        _ => &[],
+    }
 }

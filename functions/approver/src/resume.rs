@@ -12,7 +12,8 @@ use store::{ProposalFile, ProposalRow, Versioned, VoteError};
 use stripe::client::EventQuery;
 
 use crate::{
-    execute::{self, MISMATCH, NotGranted, Progress, busy, lose_sight, patience, recount, step},
+    app::LEASE,
+    execute::{self, MISMATCH, NotGranted, PEOPLE_LOOK, Progress, busy, lose_sight, patience, recount, step},
     read,
     turn::{Turn, entry, new_run},
 };
@@ -31,14 +32,16 @@ pub(crate) async fn take_over(turn: Turn<'_>, file: &ProposalFile) -> Result<Pro
     let proposal = file.proposal();
     let Stage::Executing(before) = &proposal.stage else { return Ok(Progress::Busy) };
     let (now, run) = (turn.now(), new_run()?);
-    let lease = patience(before.tries, now);
+    let lease = now.plus(LEASE);
     let stage = match proposal.after(Move::Reclaim { run: run.clone(), at: now, lease }) {
         Ok(stage) => stage,
         Err(illegal) => return Ok(busy(illegal)),
     };
     let entry =
         entry(proposal, "reclaimed", now, &json!({ "run": run, "tries": before.tries.saturating_add(1) }));
-    let row = match turn.app.approvals.transition(&file.row, stage, &entry, now).await {
+    let mut held = file.row.clone();
+    held.value.look = patience(before.tries, now);
+    let row = match turn.app.approvals.transition(&held, stage, &entry, now).await {
         Ok(row) => row,
         Err(VoteError::Frozen) => return Ok(Progress::Frozen),
         Err(error) if error.is_conflict() => return Ok(Progress::Busy),
@@ -50,9 +53,7 @@ pub(crate) async fn take_over(turn: Turn<'_>, file: &ProposalFile) -> Result<Pro
         Ok(Looked::Found(effect)) => confirm(turn, &row, &effect).await,
         Ok(Looked::Nothing) => again(turn, file, &row, before).await,
         // A vendor without idempotency is never asked twice (I2).
-        Ok(Looked::CannotTell) => {
-            lose_sight(turn, &row, "it cannot be looked up; somebody has to look", None).await
-        }
+        Ok(Looked::CannotTell) => lose_sight(turn, &row, &nobody_can_tell(before), None).await,
         Err(error) => {
             tracing::warn!(
                 proposal = row.value.id().as_str(),
@@ -61,8 +62,19 @@ pub(crate) async fn take_over(turn: Turn<'_>, file: &ProposalFile) -> Result<Pro
             );
             // A mismatch outlives a failed look: nothing is ever sent after it.
             let why = before.unknown.as_deref().filter(|why| *why == MISMATCH);
-            lose_sight(turn, &row, why.unwrap_or("Stripe could not be asked"), None).await
+            let unasked = format!("{} could not be asked", proposal.action.operation.kind().system());
+            lose_sight(turn, &row, why.unwrap_or(&unasked), None).await
         }
+    }
+}
+
+/// Why people have to look: what is known of the first attempt is kept.
+fn nobody_can_tell(before: &Attempt) -> String {
+    match &before.unknown {
+        Some(why) => why.clone(),
+        None => format!(
+            "the run that was to do it is gone, and nobody can be asked whether it did; {PEOPLE_LOOK}"
+        ),
     }
 }
 
@@ -94,7 +106,7 @@ pub(crate) enum Looked {
     CannotTell,
 }
 
-/// What a proposal did, as Stripe tells it.
+/// What a proposal did, as the system tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Effect {
     /// The object that was made, or the event that tells of the change.
@@ -145,7 +157,12 @@ pub(crate) async fn find(turn: Turn<'_>, proposal: &Proposal) -> Result<Looked> 
                 amount: Some(Money::new(entry.amount.amount.saturating_neg(), entry.amount.currency)),
             })
         }
-        OperationKind::SendMessage | OperationKind::ChangeAccess => Ok(Looked::CannotTell),
+        OperationKind::SendMessage => Ok(Looked::CannotTell),
+        OperationKind::ChangeAccess => Ok(match turn.app.effects.look(proposal, turn.now()).await? {
+            // The execution's id stands for the digest.
+            Some(id) => Looked::Found(Effect { id, digest: Some(proposal.digest.to_string()), amount: None }),
+            None => Looked::Nothing,
+        }),
         kind => event(turn, proposal, kind).await,
     }
 }
@@ -224,8 +241,7 @@ async fn again(
         return lose_sight(turn, row, MISMATCH, None).await;
     }
     if turn.now().since(before.first) >= KEY_LIVES {
-        return lose_sight(turn, row, "it is too late to try again; somebody has to look in Stripe", None)
-            .await;
+        return lose_sight(turn, row, "it is too late to try again; somebody has to look", None).await;
     }
     if turn.app.approvals.frozen().await?.is_some() {
         return lose_sight(turn, row, "everything is stopped", None).await;
@@ -250,7 +266,7 @@ async fn again(
     let action = &row.value.proposal.action;
     let unchanged = read::again(turn, action).await?.is_some_and(|facts| facts.digest() == action.snapshot);
     if !unchanged {
-        return lose_sight(turn, row, "the object changed; somebody has to look in Stripe", None).await;
+        return lose_sight(turn, row, "the object changed; somebody has to look", None).await;
     }
     execute::send(turn, row, &grant).await
 }

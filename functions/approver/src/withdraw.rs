@@ -1,16 +1,17 @@
 //! What ends a proposal by hand: taking it back, and saying what became of one whose outcome no machine
 //! can tell.
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use domain::{
     ProposalId,
-    approval::{Attempt, Ineligible, Move, Person, Stage},
+    approval::{Around, Attempt, Ineligible, Move, Person, Stage},
 };
 use runtime::failure;
 use serde_json::json;
 use store::{StoreError, VoteError};
 
 use crate::{
+    eligible,
     execute::Progress,
     notify,
     propose::may_withdraw,
@@ -29,11 +30,11 @@ pub(crate) enum NotTaken {
     NotYours,
     #[error("{0}")]
     Ineligible(#[from] Ineligible),
-    #[error("say what you saw in Stripe")]
+    #[error("say what you saw")]
     NothingSeen,
     #[error("a run is still at work on it; look again in a moment")]
     Held,
-    #[error("Stripe cannot be read just now; try again in a minute")]
+    #[error("what became of it cannot be asked just now; try again in a minute")]
     Unreadable,
     #[error("somebody else was faster; open the proposal again")]
     Raced,
@@ -65,7 +66,7 @@ pub(crate) async fn withdraw(
     }
 }
 
-/// What somebody says they saw in Stripe.
+/// What somebody says they saw in Stripe, or wherever it was to be done.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen<'a> {
     pub(crate) person: &'a Person,
@@ -75,7 +76,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) saw: &'a str,
 }
 
-/// Ends an execution whose outcome is not known by what a person saw. Stripe is asked once more first:
+/// Ends an execution whose outcome is not known by what a person saw. The system is asked once more first:
 /// what it says beats what anybody saw. Nothing is ever sent again by this.
 pub(crate) async fn resolve(
     turn: Turn<'_>,
@@ -90,11 +91,15 @@ pub(crate) async fn resolve(
     if *lease > now {
         return Ok(Err(NotTaken::Held));
     }
-    if seen.person.id == proposal.action.requester {
-        return Ok(Err(Ineligible::Requester.into()));
-    }
-    if !turn.app.bundle.may_sign(seen.person, &proposal.action).permitted {
-        return Ok(Err(Ineligible::NoRule.into()));
+    // Whose word ends it must be somebody who could have signed it.
+    let row = &file.row.value;
+    let customer = match eligible::customer_address(turn, row).await {
+        Ok(customer) => customer,
+        Err(error) => return Ok(Err(unreadable(id, &error))),
+    };
+    let around = Around { stake: eligible::stake(row), customer: customer.as_ref() };
+    if let Err(why) = eligible::check(turn.app, seen.person, &proposal.action, &around) {
+        return Ok(Err(why.into()));
     }
     if seen.saw.trim().is_empty() {
         return Ok(Err(NotTaken::NothingSeen));
@@ -102,11 +107,7 @@ pub(crate) async fn resolve(
     match resume::find(turn, proposal).await {
         Ok(Looked::Found(effect)) => return Ok(Ok(resume::confirm(turn, &file.row, &effect).await?)),
         Ok(Looked::Nothing | Looked::CannotTell) => {}
-        Err(error) => {
-            let (proposal, failure) = (id.as_str(), failure::chain(error.as_ref()));
-            tracing::warn!(proposal, failure, "an unknown outcome could not be looked up");
-            return Ok(Err(NotTaken::Unreadable));
-        }
+        Err(error) => return Ok(Err(unreadable(id, &error))),
     }
     let effect = format!("{} ({} saw it)", seen.saw.trim(), seen.person.id);
     let next = Move::Resolve { done: seen.done, saw: effect, at: now };
@@ -127,4 +128,10 @@ pub(crate) async fn resolve(
         Err(VoteError::Store(StoreError::Conflict { .. })) => Ok(Err(NotTaken::Raced)),
         Err(error) => Err(error.into()),
     }
+}
+
+fn unreadable(id: &ProposalId, error: &Error) -> NotTaken {
+    let (proposal, failure) = (id.as_str(), failure::chain(error.as_ref()));
+    tracing::warn!(proposal, failure, "an unknown outcome could not be looked up");
+    NotTaken::Unreadable
 }

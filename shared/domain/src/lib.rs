@@ -20,6 +20,7 @@ mod open_enum;
 pub mod plan;
 pub mod policy;
 pub mod snapshot;
+pub mod text;
 pub mod time;
 pub mod trail;
 

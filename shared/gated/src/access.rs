@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use domain::{
     Timestamp,
-    approval::{Grant, Operation},
+    approval::{Grant, Operation, Proposal, idempotency_key},
 };
 use reqwest::{Client, Method, StatusCode, Url};
 use runtime::{
@@ -112,10 +112,10 @@ impl Access {
 
     /// Makes the change that the grant permits, once for the grant however often it is called.
     pub async fn execute(&self, grant: &Grant, now: Timestamp) -> Outcome {
-        let (id, Some(change)) = (grant.idempotency_key(0), change(grant, "")) else {
+        let id = grant.idempotency_key(0);
+        let Some(asked) = asked(&grant.action().operation, &id) else {
             return Outcome::NotDone(NotDone::OtherOperation);
         };
-        let asked = Asked { execution: &id, ..change };
         let Ok(body) = serde_json::to_vec(&asked) else { return Outcome::NotDone(NotDone::BadParameter) };
         match self.call(Method::POST, &["customers", asked.customer, "access"], Some(&id), body, now).await {
             Ok((status, body)) if status.is_success() => done(&asked, &body),
@@ -124,14 +124,14 @@ impl Access {
         }
     }
 
-    /// Asks what became of an earlier [`Access::execute`] whose outcome is unknown. Changes nothing.
-    /// After [`NotDone::NeverArrived`] the change may be sent again: a late first one changes nothing
-    /// more, since both are one execution.
-    pub async fn settle(&self, grant: &Grant, now: Timestamp) -> Outcome {
-        let (id, Some(change)) = (grant.idempotency_key(0), change(grant, "")) else {
+    /// Asks what became of an earlier [`Access::execute`] for this proposal. Changes nothing, so it needs
+    /// no grant. After [`NotDone::NeverArrived`] the change may be sent again: a late first one changes
+    /// nothing more, since both are one execution.
+    pub async fn settle(&self, proposal: &Proposal, now: Timestamp) -> Outcome {
+        let id = idempotency_key(&proposal.action.proposal, proposal.digest, 0);
+        let Some(asked) = asked(&proposal.action.operation, &id) else {
             return Outcome::NotDone(NotDone::OtherOperation);
         };
-        let asked = Asked { execution: &id, ..change };
         match self.call(Method::GET, &["executions", &id], None, Vec::new(), now).await {
             Ok((status, body)) if status.is_success() => done(&asked, &body),
             Ok((StatusCode::NOT_FOUND, body)) if word(&body).as_deref() == Some("no_such_execution") => {
@@ -182,9 +182,9 @@ impl Access {
     }
 }
 
-/// What the grant lets us ask for.
-fn change<'a>(grant: &'a Grant, execution: &'a str) -> Option<Asked<'a>> {
-    match &grant.action().operation {
+/// What is asked for; `None` if it is no change of access.
+fn asked<'a>(operation: &'a Operation, execution: &'a str) -> Option<Asked<'a>> {
+    match operation {
         Operation::ChangeAccess { customer, change, note } => Some(Asked {
             execution,
             customer: customer.as_str(),

@@ -7,6 +7,9 @@
 //!
 //! The message is plain text alone, so nothing in it is markup. A tag names the proposal, by which
 //! SES's own event publishing, where it is set up, shows what became of it.
+//!
+//! SES knows no test mode, and the addresses in Stripe's may be those of real people. A message that was
+//! signed for test mode goes to nobody but the recipients in `MAIL_TEST_RECIPIENTS`.
 
 use aws_sdk_sesv2::{
     Client,
@@ -16,7 +19,7 @@ use aws_sdk_sesv2::{
     types::{Body, Content, Destination, EmailContent, Message, MessageTag},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use domain::approval::{EmailAddress, Grant, NotAnAddress, Operation};
+use domain::approval::{Action, EmailAddress, Grant, NotAnAddress, Operation};
 use runtime::{Env, EnvError, aws::Aws, http::Base};
 
 pub use crate::outcome::{NotDone, Outcome, Why};
@@ -30,8 +33,41 @@ pub struct Config {
     pub reply_to: Option<EmailAddress>,
     /// `MAIL_CONFIGURATION_SET`: SES's own name of the set that publishes what became of a message.
     pub configuration_set: Option<String>,
+    /// `MAIL_TEST_RECIPIENTS`: whom test mode may write to; nobody unless set.
+    pub test_recipients: Vec<Recipients>,
     /// `AWS_ENDPOINT_URL_SESV2`: a stand-in.
     pub endpoint: Option<Base>,
+}
+
+/// Whom test mode may write to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipients {
+    /// One address.
+    One(EmailAddress),
+    /// Every address of a host, in lower case.
+    AllOf(String),
+}
+
+impl Recipients {
+    /// Reads `name@host`, or `@host` for everybody there.
+    fn parse(text: &str) -> Result<Self, NotAnAddress> {
+        match text.strip_prefix('@') {
+            // As the host of an address, so that it is written as one.
+            Some(host) => {
+                EmailAddress::parse(format!("all@{host}")).map(|_| Self::AllOf(host.to_lowercase()))
+            }
+            None => EmailAddress::parse(text).map(Self::One),
+        }
+    }
+
+    fn include(&self, recipient: &EmailAddress) -> bool {
+        match self {
+            Self::One(one) => one.is_same_mailbox(recipient.expose()),
+            Self::AllOf(host) => {
+                recipient.expose().split_once('@').is_some_and(|(_, of)| of.eq_ignore_ascii_case(host))
+            }
+        }
+    }
 }
 
 impl Config {
@@ -47,8 +83,20 @@ impl Config {
         let (from, reply_to) = (address("MAIL_FROM")?, address("MAIL_REPLY_TO")?);
         let endpoint = env.optional_base("AWS_ENDPOINT_URL_SESV2")?;
         let configuration_set = env.optional("MAIL_CONFIGURATION_SET").map(str::to_owned);
-        Ok(from.map(|from| Self { from, reply_to, configuration_set, endpoint }))
+        let test_recipients = test_recipients(env)?;
+        Ok(from.map(|from| Self { from, reply_to, configuration_set, test_recipients, endpoint }))
     }
+}
+
+/// Addresses and `@host`s, separated by commas.
+fn test_recipients(env: &Env) -> Result<Vec<Recipients>, EnvError> {
+    const NAME: &str = "MAIL_TEST_RECIPIENTS";
+    let all =
+        env.optional(NAME).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty());
+    all.map(|text| {
+        Recipients::parse(text).map_err(|_| EnvError::invalid(NAME, "`name@host` or `@host`, and commas"))
+    })
+    .collect()
 }
 
 /// Sends messages by grants.
@@ -66,12 +114,25 @@ impl Mail {
         Self { client: Client::from_conf(builder.build()), config }
     }
 
+    /// Whether the action's recipient may be written to in its mode.
+    pub fn may_write_to(&self, action: &Action) -> bool {
+        match &action.operation {
+            Operation::SendMessage { recipient, .. } => {
+                action.livemode || self.config.test_recipients.iter().any(|known| known.include(recipient))
+            }
+            _ => false,
+        }
+    }
+
     /// Sends the message that the grant permits. Never to be called twice for a grant, unless the
     /// first outcome was [`Outcome::NotDone`].
     pub async fn execute(&self, grant: &Grant) -> Outcome {
         let Operation::SendMessage { recipient, subject, body, .. } = &grant.action().operation else {
             return Outcome::NotDone(NotDone::OtherOperation);
         };
+        if !self.may_write_to(grant.action()) {
+            return Outcome::NotDone(NotDone::TestMode);
+        }
         let (subject, body) = (subject.expose(), body.expose());
         // What would begin another header or end the text is refused, not repaired: it was not signed.
         let odd = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');

@@ -28,6 +28,9 @@ pub enum NotDone {
     /// The action cannot be sent as it was signed.
     #[error("the action cannot be sent as it was signed")]
     BadParameter,
+    /// Test mode does not write to this recipient.
+    #[error("test mode writes to nobody but `MAIL_TEST_RECIPIENTS`")]
+    TestMode,
     /// No connection.
     #[error("no connection")]
     Unreachable,
@@ -64,7 +67,20 @@ impl NotDone {
     pub const fn may_retry(self) -> bool {
         match self {
             Self::Unreachable | Self::NotAllowed | Self::RateLimited | Self::NeverArrived => true,
-            Self::OtherOperation | Self::BadParameter => false,
+            Self::OtherOperation | Self::BadParameter | Self::TestMode => false,
+        }
+    }
+
+    /// A word for the trail.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::OtherOperation => "other_operation",
+            Self::BadParameter => "bad_parameter",
+            Self::TestMode => "test_mode",
+            Self::Unreachable => "unreachable",
+            Self::NotAllowed => "not_allowed",
+            Self::RateLimited => "rate_limited",
+            Self::NeverArrived => "never_arrived",
         }
     }
 }

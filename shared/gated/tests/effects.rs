@@ -29,7 +29,7 @@ use domain::{
     AccountId, CustomerId, Digest, PersonId, ProposalId, Timestamp,
     approval::{
         AccessChange, Action, Decision, EmailAddress, Grant, Identity, Ineligible, Method, Operation,
-        Private, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner,
+        Private, Proposal, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner,
     },
 };
 use gated::{
@@ -100,6 +100,11 @@ fn granted(operation: Operation) -> Grant {
     };
     Grant::issue(&action, action.digest(), &[receipt], &ReceiptKeys::new([signer.public()]), &voters, 1)
         .unwrap()
+}
+
+/// The proposal that was granted.
+fn proposal(grant: &Grant) -> Proposal {
+    Proposal::new(grant.action().clone())
 }
 
 /// The company's application: checks signatures, remembers executions, and can lose its answers.
@@ -204,9 +209,12 @@ async fn a_change_is_made_once_however_often_it_is_asked_for() {
 async fn a_lost_answer_leaves_the_outcome_open_and_asking_settles_it() {
     let application = Application { lost: Arc::new(Mutex::new(1)), ..Application::default() };
     let (access, grant) = (application.start().await, granted(pause()));
-    assert_eq!(access.settle(&grant, NOW).await, Outcome::NotDone(NotDone::NeverArrived));
+    assert_eq!(access.settle(&proposal(&grant), NOW).await, Outcome::NotDone(NotDone::NeverArrived));
     assert_eq!(access.execute(&grant, NOW).await, Outcome::Unknown(Why::ConnectionLost));
-    assert_eq!(access.settle(&grant, NOW).await, Outcome::Done { reference: grant.idempotency_key(0) });
+    assert_eq!(
+        access.settle(&proposal(&grant), NOW).await,
+        Outcome::Done { reference: grant.idempotency_key(0) }
+    );
     assert_eq!(application.changes.lock().unwrap().len(), 1);
 }
 
@@ -244,9 +252,12 @@ async fn without_a_connection_nothing_was_sent_and_a_proxys_404_settles_nothing(
     drop(listener);
     let outcome = access(&base).execute(&granted(pause()), NOW).await;
     assert_eq!(outcome, Outcome::NotDone(NotDone::Unreachable));
-    assert_eq!(access(&base).settle(&granted(pause()), NOW).await, Outcome::Unknown(Why::ConnectionLost));
+    assert_eq!(
+        access(&base).settle(&proposal(&granted(pause())), NOW).await,
+        Outcome::Unknown(Why::ConnectionLost)
+    );
     let server = Server::start([Scripted { status: 404, headers: Vec::new(), body: "<html>".into() }]).await;
-    let outcome = access(&server.base).settle(&granted(pause()), NOW).await;
+    let outcome = access(&server.base).settle(&proposal(&granted(pause())), NOW).await;
     assert_eq!(outcome, Outcome::Unknown(Why::Status(404)));
 }
 
@@ -258,6 +269,7 @@ fn mail(base: &str) -> Mail {
         ("AWS_ENDPOINT_URL_SESV2", base),
         ("MAIL_FROM", "billing@company.test"),
         ("MAIL_REPLY_TO", "help@company.test"),
+        ("MAIL_TEST_RECIPIENTS", "tester@company.test, @Example.test"),
     ]);
     Mail::new(&Aws::from_env(&env).unwrap(), Config::from_env(&env).unwrap().unwrap())
 }
@@ -345,6 +357,41 @@ async fn a_subject_that_could_begin_a_header_and_a_grant_for_something_else_send
     let outcome = access(&server.base).execute(&granted(message()), NOW).await;
     assert_eq!(outcome, Outcome::NotDone(NotDone::OtherOperation));
     assert_eq!(server.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn test_mode_writes_to_nobody_but_its_own_recipients_and_live_mode_to_the_customer() {
+    let to = |address: &str| {
+        let Operation::SendMessage { case, customer, template, version, locale, subject, body, .. } =
+            message()
+        else {
+            panic!("a message")
+        };
+        let recipient = EmailAddress::parse(address).unwrap();
+        Operation::SendMessage { case, customer, recipient, template, version, locale, subject, body }
+    };
+    let server = Server::start([]).await;
+    for stranger in
+        ["customer@mail.test", "tester@mail.test", "canary@sub.example.test", "canary@notexample.test"]
+    {
+        let outcome = mail(&server.base).execute(&granted(to(stranger))).await;
+        assert_eq!(outcome, Outcome::NotDone(NotDone::TestMode), "{stranger}");
+    }
+    assert_eq!(server.requests().len(), 0);
+    for known in ["Tester@company.test", "anybody@example.TEST"] {
+        let headers = Vec::new();
+        let body = r#"{"MessageId":"m-1"}"#.to_owned();
+        let server = Server::start([Scripted { status: 200, headers, body }]).await;
+        let outcome = mail(&server.base).execute(&granted(to(known))).await;
+        assert_eq!(outcome, Outcome::Done { reference: "m-1".into() }, "{known}");
+    }
+    let live =
+        Action { livemode: true, operation: to("customer@mail.test"), ..granted(message()).action().clone() };
+    assert!(mail(&server.base).may_write_to(&live));
+    for wrong in ["@", "@a b", "nobody", "a@b@c"] {
+        let env = Env::from([("MAIL_FROM", "billing@company.test"), ("MAIL_TEST_RECIPIENTS", wrong)]);
+        assert!(Config::from_env(&env).unwrap_err().to_string().contains("MAIL_TEST_RECIPIENTS"), "{wrong}");
+    }
 }
 
 #[test]

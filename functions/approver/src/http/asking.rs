@@ -41,6 +41,7 @@ fn offered(turn: Turn<'_>, person: &Person) -> Vec<OperationKind> {
     let live = turn.app.stripe.mode().is_live();
     let all = OperationKind::ALL.iter().copied();
     all.filter(|kind| turn.app.bundle.approval(kind.as_str()).is_some())
+        .filter(|kind| turn.app.effects.has(*kind, &turn.app.account).is_ok())
         .filter(|kind| turn.app.bundle.may_ask(person, *kind, live, None).permitted)
         .collect()
 }
@@ -114,7 +115,10 @@ const LONGEST_NOTE: usize = 500;
 /// What a person typed. A refund without parameters is what the charge's metadata asks for, and a
 /// person who fills in nothing does not mean that.
 fn typed(kind: OperationKind, parameters: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut parameters = parameters.clone();
+    // A browser sends the lines of a text with both signs that end one.
+    let lines = |value: &String| value.replace("\r\n", "\n");
+    let mut parameters: BTreeMap<_, _> =
+        parameters.iter().map(|(name, value)| (name.clone(), lines(value))).collect();
     if kind == OperationKind::Refund {
         parameters.entry("amount".to_owned()).or_default();
     }

@@ -241,7 +241,9 @@ async fn show(
         |id: &PersonId| people.iter().find(|person| person.id == *id).map(|person| person.name.clone());
     let verdict = turn.app.bundle.may_sign(&me.person, &proposal.action);
     let shown = me.shown(turn);
-    let may_withdraw = proposal.stage == Stage::Pending && propose::may_withdraw(turn, &me.person, file);
+    // Who may deny it has no use for a second button that ends it.
+    let may_withdraw =
+        proposal.stage == Stage::Pending && !may_deny && propose::may_withdraw(turn, &me.person, file);
     let may_look = matches!(&proposal.stage, Stage::Executing(Attempt { unknown: Some(_), lease, .. })
         if *lease <= turn.now())
         && verdict.permitted

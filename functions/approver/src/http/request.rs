@@ -99,10 +99,10 @@ impl Request {
         // `Referrer-Policy: no-referrer` it gives `null` as the origin of our own forms
         // (<https://fetch.spec.whatwg.org/#append-a-request-origin-header>), and then only the header
         // that no page can set tells them from those of others.
-        let same_origin = || self.header("sec-fetch-site") == Some("same-origin");
+        let site = self.header("sec-fetch-site");
         let own = match self.header("origin") {
-            None | Some("null") => same_origin(),
-            Some(from) => from == origin,
+            None | Some("null") => site == Some("same-origin"),
+            Some(from) => from == origin && site.is_none_or(|site| site == "same-origin"),
         };
         if !own || self.headers.get_all("origin").iter().count() > 1 {
             return Err(Refused::OtherSite);

@@ -13,7 +13,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(crate) use asking::{Asked, RequestForm, Told, request_form};
 pub(crate) use inbox::inbox;
-pub(crate) use outcome::{not_taken, result, vote_refused};
+pub(crate) use outcome::{failed as failure, not_taken, result, vote_refused};
 pub(crate) use review::{Reread, Review, review};
 pub(crate) use small::{
     failed, not_found, not_registered, not_signed_in, not_yours, provider_unavailable, refused, sign_in,

@@ -1,35 +1,64 @@
 //! What came of a decision, with the receipt of whoever made it.
 
-use domain::approval::{Attempt, Decision, Receipt, Stage};
+use domain::approval::{Attempt, Decision, LOOKED_NOT_DONE, Proposal, Receipt, Stage, System};
 use maud::{Markup, html};
 use store::ProposalFile;
 
 use super::{Me, page, text};
-use crate::execute::Progress;
+use crate::execute::{NOT_SENT, Progress};
 
 /// What came of a proposal, in a sentence.
-pub(super) fn outcome(stage: &Stage) -> Option<String> {
-    Some(match stage {
+pub(super) fn outcome(proposal: &Proposal) -> Option<String> {
+    let system = proposal.action.operation.kind().system();
+    let nothing = nothing_sent(system);
+    Some(match &proposal.stage {
         Stage::Pending => return None,
+        Stage::Executing(Attempt { unknown: Some(why), .. }) if system == System::Mail => {
+            format!("Nobody knows whether the message went out: {why}. It is not sent again.")
+        }
         Stage::Executing(Attempt { unknown: Some(why), .. }) => {
             format!(
-                "Nobody knows yet whether Stripe did it: {why}. It is being looked for; do not do it by hand."
+                "Nobody knows yet whether {system} did it: {why}. It is being looked for; do not do it by hand."
             )
         }
         Stage::Executing(_) => "It is being done.".to_owned(),
-        Stage::Executed { effect, .. } => format!("Stripe did it: {effect}."),
-        Stage::Failed { code, .. } => format!("Stripe refused it ({code}). Nothing was done."),
-        Stage::Withdrawn { .. } => "It was taken back. Nothing was sent to Stripe.".to_owned(),
-        Stage::Denied { .. } => "It was denied. Nothing was sent to Stripe.".to_owned(),
+        Stage::Executed { effect, .. } if system == System::Mail => {
+            format!("The message was sent: {effect}.")
+        }
+        Stage::Executed { effect, .. } => text::sentence(&format!("{system} did it: {effect}")),
+        Stage::Failed { code, .. } if code == LOOKED_NOT_DONE => {
+            "Somebody looked: it was not done, and it is not tried again.".to_owned()
+        }
+        Stage::Failed { code, .. } => match code.strip_prefix(NOT_SENT) {
+            Some(why) => format!("{nothing} ({why}). If it is still wanted, it has to be asked for again."),
+            None => format!("{} Nothing was done.", text::sentence(&format!("{system} refused it ({code})"))),
+        },
+        Stage::Withdrawn { .. } => format!("It was taken back. {nothing}."),
+        Stage::Denied { .. } => format!("It was denied. {nothing}."),
         Stage::Expired { .. } => {
-            "Nobody decided in time. Nothing was sent to Stripe. If it is still wanted, it has to be asked for again."
-                .to_owned()
+            format!("Nobody decided in time. {nothing}. If it is still wanted, it has to be asked for again.")
         }
-        Stage::Stale { moved, .. } => format!("Nothing was sent to Stripe, because {moved}."),
-        Stage::Tampered { what, .. } => {
-            format!("Stopped: {what}. Nothing was sent to Stripe; an administrator has to look.")
-        }
+        Stage::Stale { moved, .. } => format!("{nothing}, because {moved}."),
+        Stage::Tampered { what, .. } => format!("Stopped: {what}. {nothing}; an administrator has to look."),
     })
+}
+
+/// That nothing left this house, without a full stop.
+pub(super) fn nothing_sent(system: System) -> String {
+    match system {
+        System::Mail => "Nothing was sent to the customer".to_owned(),
+        System::Stripe | System::Application => format!("Nothing was sent to {system}"),
+    }
+}
+
+/// The headline of something that was approved and not done.
+pub(crate) fn failed(system: System, code: &str) -> &'static str {
+    match system {
+        _ if code == LOOKED_NOT_DONE || code.starts_with(NOT_SENT) => "Approved, but it was not done",
+        System::Stripe => "Approved, but Stripe refused it",
+        System::Mail => "Approved, but the mail service refused it",
+        System::Application => "Approved, but the application refused it",
+    }
 }
 
 /// The signed record of one's own decision.
@@ -63,11 +92,12 @@ pub(crate) fn result(
     progress: &Progress,
 ) -> Markup {
     let action = &file.proposal().action;
-    let done = outcome(&file.proposal().stage);
+    let system = action.operation.kind().system();
+    let done = outcome(file.proposal());
     let title = match (decision, progress) {
         (Decision::Deny, _) => "You denied it",
         (_, Progress::At(Stage::Executed { .. })) => "Approved and done",
-        (_, Progress::At(Stage::Failed { .. })) => "Approved, but Stripe refused it",
+        (_, Progress::At(Stage::Failed { code, .. })) => failed(system, code),
         (_, Progress::At(Stage::Stale { .. } | Stage::Tampered { .. })) => "It was not done",
         (_, Progress::Replaced(_)) => "It was not done: Stripe moved on",
         _ => "You approved it",
@@ -83,7 +113,7 @@ pub(crate) fn result(
                     "What may be done today is used up. It is done when there is room again, if its time has not \
                      run out by then."
                 },
-                Progress::RanOut => p { "The time ran out meanwhile. Nothing was sent to Stripe." },
+                Progress::RanOut => p { "The time ran out meanwhile. " (nothing_sent(system)) "." },
                 Progress::Busy => p { "It is being done. Open it again in a moment." },
                 Progress::Replaced(next) => {
                     p { "Nothing was sent. The same was proposed again on what Stripe says now." }

@@ -2,7 +2,7 @@
 
 use domain::{
     AccountId, Digest, Money, ObjectId, Timestamp,
-    approval::{Facts, Receipt, Stage},
+    approval::{Facts, Receipt, Stage, System},
     policy::RuleRef,
     snapshot::Customer,
 };
@@ -12,7 +12,7 @@ use store::ProposalFile;
 use super::{
     Me, facts, harmless,
     inbox::standing,
-    outcome::{outcome, receipt},
+    outcome::{failed, nothing_sent, outcome, receipt},
     page, text,
 };
 
@@ -82,7 +82,7 @@ pub(crate) fn review(shown: &Review<'_>) -> Markup {
         div .sides {
             div {
                 (what(shown))
-                @if let Some(came) = outcome(&row.proposal.stage) {
+                @if let Some(came) = outcome(&row.proposal) {
                     section { h2 { "What came of it" } p { (came) } }
                 }
                 (why(shown))
@@ -93,7 +93,7 @@ pub(crate) fn review(shown: &Review<'_>) -> Markup {
             }
         }
         (facts::parameters(&action.operation))
-        @if let Some(csrf) = &shown.looked { (looked(action.proposal.as_str(), csrf)) }
+        @if let Some(csrf) = &shown.looked { (looked(action.operation.kind().system(), action.proposal.as_str(), csrf)) }
         (stripe(shown))
         (fine_print(shown))
         @if let Some(own) = shown.receipt { (receipt(own)) }
@@ -102,13 +102,14 @@ pub(crate) fn review(shown: &Review<'_>) -> Markup {
 }
 
 fn title(shown: &Review<'_>, open: bool) -> &'static str {
-    match &shown.file.proposal().stage {
+    let proposal = shown.file.proposal();
+    match &proposal.stage {
         Stage::Pending if open && (shown.may_approve || shown.may_deny) => "Your approval is asked for",
         Stage::Pending if open => "Waits for others",
         Stage::Pending | Stage::Expired { .. } => "Too late to decide",
         Stage::Executing(_) => "Approved, being done",
         Stage::Executed { .. } => "Approved and done",
-        Stage::Failed { .. } => "Approved, but Stripe refused it",
+        Stage::Failed { code, .. } => failed(proposal.action.operation.kind().system(), code),
         Stage::Denied { .. } => "Denied",
         Stage::Withdrawn { .. } => "Taken back",
         Stage::Stale { .. } | Stage::Tampered { .. } => "Void",
@@ -132,8 +133,8 @@ fn notices(shown: &Review<'_>) -> Markup {
         @if pending && !row.proposal.is_open(shown.now) {
             section .warn role="alert" {
                 "The time to decide ran out on " (text::time(row.proposal.action.expires))
-                ". It cannot be approved any more; nothing was sent to Stripe. If it is still wanted, it has to be \
-                 asked for again."
+                ". It cannot be approved any more. " (nothing_sent(row.proposal.action.operation.kind().system()))
+                ". If it is still wanted, it has to be asked for again."
             }
         }
         @if let Some((old, moved)) = &row.dossier.replaces {
@@ -240,6 +241,7 @@ fn choice(shown: &Review<'_>) -> Markup {
     let row = &shown.file.row.value;
     let action = &row.proposal.action;
     let left = usize::from(action.need).saturating_sub(shown.signed.len());
+    let system = action.operation.kind().system();
     html! {
         section .decide {
             h2 { "Your decision" }
@@ -267,14 +269,15 @@ fn choice(shown: &Review<'_>) -> Markup {
                     }
                     @if shown.may_deny {
                         button .stop name="decision" value="deny" aria-describedby="on-deny" { "Deny" }
-                        p .soft #on-deny { "Then it ends for everybody, and nothing is sent to Stripe." }
+                        p .soft #on-deny { "Then it ends for everybody, and nothing is sent" @if system == System::Stripe { " to Stripe" } "." }
                     }
                 }
             }
             @if let Some(csrf) = &shown.withdraw {
                 form method="post" action={ "/a/" (action.proposal) "/withdraw" } {
                     input type="hidden" name="csrf" value=(csrf);
-                    button { "Take it back" }
+                    button aria-describedby="on-withdraw" { "Take it back" }
+                    p .soft #on-withdraw { "Then it ends as if nobody had asked, and nothing is sent." }
                 }
             }
         }
@@ -312,7 +315,7 @@ fn stripe(shown: &Review<'_>) -> Markup {
     };
     html! {
         section {
-            h2 { "What Stripe says, read just now" }
+            h2 { "What Stripe says, read on " (text::time(shown.now)) }
             (facts::table(&facts::of(&row.dossier.facts), now.map(facts::of).as_deref()))
             ul .links {
                 (link(&action.operation.object(), "Open it in the Stripe Dashboard"))
@@ -324,14 +327,24 @@ fn stripe(shown: &Review<'_>) -> Markup {
     }
 }
 
-/// What somebody saw in Stripe of an outcome that no machine can tell.
-fn looked(id: &str, csrf: &str) -> Markup {
+/// What somebody saw of an outcome that no machine can tell.
+fn looked(system: System, id: &str, csrf: &str) -> Markup {
     html! {
         section {
-            h2 { "Say what you saw in Stripe" }
+            h2 {
+                @match system {
+                    System::Stripe => "Say what you saw in Stripe",
+                    System::Mail => "Say whether the message went out",
+                    System::Application => "Say what you saw in the application",
+                }
+            }
             p .soft {
-                "Look for it in the Stripe Dashboard. Stripe is asked once more before what you say counts, \
-                 and nothing is ever sent again by this."
+                @match system {
+                    System::Stripe => "Look for it in the Stripe Dashboard. Stripe is asked once more before what you say counts, ",
+                    System::Mail => { "Look in the mail service's events for the tag " code { "countersign-proposal=" (id) } ", or ask the customer. What you say counts, " },
+                    System::Application => "Look there for the customer's access. The application is asked once more before what you say counts, ",
+                }
+                "and nothing is ever sent again by this."
             }
             form method="post" action={ "/a/" (id) "/looked" } {
                 input type="hidden" name="csrf" value=(csrf);

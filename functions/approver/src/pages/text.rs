@@ -1,10 +1,9 @@
 //! Other people's words, made harmless, and our own made sentences.
 
-use domain::Timestamp;
+use domain::{Timestamp, text::is_hidden};
 
-/// What somebody else wrote: without control characters and without those that hide or reorder text
-/// (<https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>), with at most one blank line
-/// in a row, and at most `longest` characters. It is escaped where it is shown.
+/// What somebody else wrote: without characters that nobody sees, with at most one blank line in a row,
+/// and at most `longest` characters. It is escaped where it is shown.
 pub(crate) fn harmless(text: &str, longest: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
@@ -24,16 +23,7 @@ pub(crate) fn harmless(text: &str, longest: usize) -> String {
 }
 
 fn visible(word: &str) -> String {
-    word.chars()
-        .filter(|character| {
-            !character.is_control()
-                && !matches!(character,
-                    '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-                    | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-                    | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
-                    | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
-        })
-        .collect()
+    word.chars().filter(|character| !is_hidden(*character)).collect()
 }
 
 /// An error's words as a sentence.

@@ -110,13 +110,13 @@ async fn keys_that_cannot_be_read_again_go_on_as_they_are() {
     world.wait(FRESH);
     let answer = world.browser(FINANCE_LEAD).await.decide(&id, "approve").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let env = crate::world::env(&world.sandbox);
+    let env = crate::world::env(&world.sandbox, &[]);
     let clock: runtime::Clock = std::sync::Arc::new(|| domain::Timestamp::from_seconds(NOW));
     assert!(approver::App::from_env(&env, clock).await.is_err(), "but nothing starts with them");
 }
 
 #[tokio::test]
-async fn a_write_key_that_was_replaced_meanwhile_is_read_once_more_and_one_refund_is_made() {
+async fn abuse_74_a_write_key_that_was_replaced_meanwhile_is_read_once_more_and_one_refund_is_made() {
     let world = World::new().await;
     let (id, _) = world.proposed(1999).await;
     let good = world.sandbox.keys.stripe_write_key.clone();

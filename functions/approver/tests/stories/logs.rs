@@ -3,7 +3,7 @@ use sandbox::people::{FINANCE_LEAD, FINANCE_SECOND};
 use crate::world::{Browser, LOGS, World};
 
 #[tokio::test]
-async fn neither_secrets_nor_people_are_logged_by_any_test() {
+async fn abuse_67_neither_secrets_nor_people_are_logged_by_any_test() {
     let world = World::new().await;
     let (id, _) = world.proposed(1999).await;
     let link = world.link_of(FINANCE_LEAD);

@@ -11,12 +11,16 @@
 )]
 
 mod abuse;
+mod browser;
 mod checkpoints;
 mod crashes;
+mod effects;
 mod engine;
 mod happy;
 mod keys;
 mod logs;
+mod outside;
 mod pages;
+mod requests;
 mod sign_in;
 mod world;

@@ -1,7 +1,6 @@
-//! A deployment in memory, and browsers for it.
+//! A deployment in memory.
 
 use std::{
-    collections::BTreeMap,
     io::Write,
     path::Path,
     sync::{
@@ -26,8 +25,12 @@ use serde_json::{Value, json};
 use store::{Approvals, Cases, ProposalFile, RequestRow};
 use tracing_subscriber::fmt::MakeWriter;
 
+pub(crate) use crate::browser::{Answer, Browser, encoded};
+
 pub(crate) const NOW: i64 = 1_790_000_000;
 pub(crate) const ORIGIN: &str = "http://localhost:8400";
+/// The secret that signs changes of access.
+pub(crate) const ACCESS_SECRET: &str = "countersign/access/sign";
 
 /// What all tests of this program log, in the finest detail.
 pub(crate) static LOGS: LazyLock<Kept> = LazyLock::new(|| {
@@ -73,10 +76,17 @@ pub(crate) struct World {
     pub(crate) cases: Cases,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     requests: AtomicUsize,
+    /// What the deployment sets beside what every one does.
+    settings: Vec<(String, String)>,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(Vec::new()).await
+    }
+
+    /// A deployment that sets more.
+    pub(crate) async fn with(settings: Vec<(String, String)>) -> Self {
         LazyLock::force(&LOGS);
         let clock = Clock::held_at(NOW);
         let options = Options {
@@ -87,7 +97,8 @@ impl World {
             stripe: None,
         };
         let sandbox = Sandbox::start(options).await.unwrap();
-        let env = env(&sandbox);
+        sandbox.secrets.put(ACCESS_SECRET, "canary-access-secret").unwrap();
+        let env = env(&sandbox, &settings);
         let dynamodb = runtime::aws::Aws::from_env(&env).unwrap().dynamodb();
         for table in [CASES_TABLE, APPROVALS_TABLE] {
             store::schema::create(&dynamodb, table).await.unwrap();
@@ -98,12 +109,22 @@ impl World {
             approvals.put_person(&person).await.unwrap();
         }
         let cases = Cases::new(dynamodb.clone(), CASES_TABLE);
-        Self { sandbox, clock, app, approvals, cases, dynamodb, requests: AtomicUsize::new(0) }
+        Self { sandbox, clock, app, approvals, cases, dynamodb, requests: AtomicUsize::new(0), settings }
     }
 
     /// Another instance of the function, with its own policy or its own death.
     pub(crate) async fn instance(&self) -> App {
-        App::from_env(&env(&self.sandbox), told(&self.clock)).await.unwrap()
+        self.instance_at(told(&self.clock)).await
+    }
+
+    /// An instance with a clock of its own.
+    pub(crate) async fn instance_at(&self, clock: runtime::Clock) -> App {
+        App::from_env(&env(&self.sandbox, &self.settings), clock).await.unwrap()
+    }
+
+    /// What instances from now on are told.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
     }
 
     pub(crate) async fn dying(&self, checkpoints: Checkpoints) -> App {
@@ -120,11 +141,16 @@ impl World {
 
     /// A paid charge of so many cents.
     pub(crate) fn charge(&self, amount: i64) -> String {
+        self.charge_in(amount, "usd")
+    }
+
+    /// A paid charge of so many minor units.
+    pub(crate) fn charge_in(&self, amount: i64, currency: &str) -> String {
         let stripe = &self.sandbox.stripe;
         let customer = stripe.create_customer("<b>Customer</b> 17", "customer17@example.test").unwrap();
         let customer = customer["id"].as_str().unwrap();
         stripe.attach_card(customer, "pm_card_visa").unwrap();
-        let invoice = stripe.open_invoice(customer, amount, "usd").unwrap();
+        let invoice = stripe.open_invoice(customer, amount, currency).unwrap();
         let invoice = invoice["id"].as_str().unwrap();
         stripe.pay(invoice).unwrap();
         stripe.charge_of(invoice).unwrap()
@@ -138,16 +164,65 @@ impl World {
 
     /// What the processor leaves, and the message it sends.
     pub(crate) async fn request(&self, charge: &str) -> RequestId {
+        self.request_of(CaseKind::Charge, "refund.create", charge, &[]).await
+    }
+
+    /// A request of a case for any operation on its object.
+    pub(crate) async fn request_of(
+        &self,
+        case: CaseKind,
+        operation: &str,
+        object: &str,
+        parameters: &[(&str, &str)],
+    ) -> RequestId {
+        let case = CaseKey::new(case, ObjectId::parse(object).unwrap());
+        self.request_for(case, operation, object, parameters).await
+    }
+
+    /// A request of a case for anything at all.
+    pub(crate) async fn request_for(
+        &self,
+        case: CaseKey,
+        operation: &str,
+        object: &str,
+        parameters: &[(&str, &str)],
+    ) -> RequestId {
+        self.leave(domain::event::Origin::default(), case, operation, object, parameters).await
+    }
+
+    /// The same for an object of a connected account.
+    pub(crate) async fn request_in(
+        &self,
+        account: &str,
+        case: CaseKind,
+        operation: &str,
+        object: &str,
+        parameters: &[(&str, &str)],
+    ) -> RequestId {
+        let account = Some(domain::AccountId::parse(account).unwrap());
+        let origin = domain::event::Origin { account, ..domain::event::Origin::default() };
+        let case = CaseKey::new(case, ObjectId::parse(object).unwrap());
+        self.leave(origin, case, operation, object, parameters).await
+    }
+
+    async fn leave(
+        &self,
+        origin: domain::event::Origin,
+        case: CaseKey,
+        operation: &str,
+        object: &str,
+        parameters: &[(&str, &str)],
+    ) -> RequestId {
         let number = self.requests.fetch_add(1, Ordering::SeqCst);
         let id = RequestId::parse(format!("rq_{number}")).unwrap();
-        let object = ObjectId::parse(charge).unwrap();
+        let object = ObjectId::parse(object).unwrap();
         let row = RequestRow {
             id: id.clone(),
-            case: CaseKey::new(CaseKind::Charge, object.clone()),
-            operation: "refund.create".into(),
+            case,
+            operation: operation.into(),
             object,
-            parameters: [].into(),
-            origin: domain::event::Origin::default(),
+            parameters: parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            origin,
             source: None,
             at: self.now(),
         };
@@ -221,11 +296,11 @@ impl World {
     }
 }
 
-pub(crate) fn env(sandbox: &Sandbox) -> Env {
+pub(crate) fn env(sandbox: &Sandbox, settings: &[(String, String)]) -> Env {
     let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/policy");
     let more = [("POLICY_DIR", policy.to_str().unwrap()), ("STRIPE_ACCOUNT", "acct_1SANDBOX")];
     let more = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    sandbox.variables(Function::Approver).into_iter().chain(more).collect()
+    sandbox.variables(Function::Approver).into_iter().chain(more).chain(settings.iter().cloned()).collect()
 }
 
 fn told(clock: &Clock) -> runtime::Clock {
@@ -272,181 +347,4 @@ pub(crate) async fn deliver(app: &App, request: &RequestId) -> Value {
         "eventSource": "aws:sqs",
     });
     approver::handle(app, json!({ "Records": [record] })).await.unwrap()
-}
-
-/// What a browser sees.
-#[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) cookies: Vec<String>,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
-    }
-
-    /// The proposal that it leads to.
-    pub(crate) fn proposal(&self) -> ProposalId {
-        ProposalId::parse(self.header("location").strip_prefix("/a/").unwrap()).unwrap()
-    }
-
-    fn first_field(&self, name: &str) -> String {
-        let marker = format!("name=\"{name}\" value=\"");
-        self.body.split(&marker).nth(1).unwrap().split('"').next().unwrap().to_owned()
-    }
-
-    /// The value of a hidden field of the page's form.
-    pub(crate) fn field(&self, name: &str) -> String {
-        let marker = format!("name=\"{name}\" value=\"");
-        let start = self.body.rfind(&marker).unwrap_or_else(|| panic!("no `{name}` in {}", self.body));
-        self.body[start + marker.len()..].split('"').next().unwrap().to_owned()
-    }
-}
-
-/// A browser with its cookies.
-pub(crate) struct Browser<'a> {
-    pub(crate) app: &'a App,
-    pub(crate) cookies: BTreeMap<String, String>,
-    /// Moved on while somebody reads a page, since what comes too fast does not count.
-    pub(crate) clock: Option<Clock>,
-}
-
-impl<'a> Browser<'a> {
-    pub(crate) fn new(app: &'a App) -> Self {
-        Self { app, cookies: BTreeMap::new(), clock: None }
-    }
-
-    /// Sends an event as API Gateway makes it; `change` may spoil it.
-    pub(crate) async fn send(
-        &mut self,
-        method: &str,
-        url: &str,
-        form: &str,
-        change: impl FnOnce(&mut Value),
-    ) -> Answer {
-        let (path, query) = url.split_once('?').unwrap_or((url, ""));
-        let cookies: Vec<String> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut event = json!({
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": query,
-            "cookies": cookies,
-            "headers": { "host": "localhost:8400" },
-            "requestContext": {
-                "accountId": "000000000000",
-                "apiId": "local",
-                "domainName": "localhost",
-                "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1" },
-                "requestId": "r-1",
-                "routeKey": "$default",
-                "stage": "$default",
-            },
-            "isBase64Encoded": false,
-        });
-        if method == "POST" {
-            event["headers"]["content-type"] = "application/x-www-form-urlencoded".into();
-            event["headers"]["origin"] = ORIGIN.into();
-            event["body"] = form.into();
-        }
-        change(&mut event);
-        let answer = approver::handle(self.app, event).await.unwrap();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let headers = answer["headers"].as_object().unwrap();
-        let answer = Answer {
-            status: u16::try_from(answer["statusCode"].as_i64().unwrap()).unwrap(),
-            headers: headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
-            cookies: answer["cookies"].as_array().unwrap().iter().map(text).collect(),
-            body: text(&answer["body"]),
-        };
-        for cookie in &answer.cookies {
-            let (name, rest) = cookie.split_once('=').unwrap();
-            let value = rest.split(';').next().unwrap();
-            if value.is_empty() {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        answer
-    }
-
-    pub(crate) async fn get(&mut self, url: &str) -> Answer {
-        self.send("GET", url, "", |_| {}).await
-    }
-
-    pub(crate) async fn post(&mut self, url: &str, fields: &[(&str, &str)]) -> Answer {
-        self.send("POST", url, &encoded(fields), |_| {}).await
-    }
-
-    /// Where the identity provider sends this browser back to.
-    pub(crate) async fn at_provider(&mut self, user: &str, next: &str) -> String {
-        let answer = self.get(&format!("/sign-in?next={next}")).await;
-        assert_eq!(answer.status, 303, "{}", answer.body);
-        let url = format!("{}&prompt=none&login_hint={user}", answer.header("location"));
-        let base = runtime::http::Base::parse(url.split('?').next().unwrap()).unwrap();
-        let back = runtime::http::client(&[&base]).unwrap().get(url).send().await.unwrap();
-        let back = back.headers()["location"].to_str().unwrap().to_owned();
-        back.strip_prefix(ORIGIN).unwrap().to_owned()
-    }
-
-    pub(crate) async fn sign_in(&mut self, user: &str, next: &str) -> Answer {
-        let back = self.at_provider(user, next).await;
-        self.get(&back).await
-    }
-
-    /// Opens the form of an operation, fills it in and posts it.
-    pub(crate) async fn ask(&mut self, operation: &str, object: &str, more: &[(&str, &str)]) -> Answer {
-        let form = self.get(&format!("/requests/new?operation={operation}")).await;
-        let (nonce, csrf) = (form.field("nonce"), form.field("csrf"));
-        let mut fields = vec![
-            ("operation", operation),
-            ("object", object),
-            ("why", ""),
-            ("nonce", nonce.as_str()),
-            ("csrf", csrf.as_str()),
-        ];
-        fields.extend(more);
-        self.post("/requests", &fields).await
-    }
-
-    /// Reads what is shown.
-    fn read(&self) {
-        if let Some(clock) = &self.clock {
-            clock.advance(Duration::from_secs(2));
-        }
-    }
-
-    /// Opens the review page and decides.
-    pub(crate) async fn decide(&mut self, id: &ProposalId, decision: &str) -> Answer {
-        let url = format!("/a/{id}");
-        let page = self.get(&url).await;
-        assert_eq!(page.status, 200, "{}", page.body);
-        let (digest, csrf) = (page.field("digest"), decision_token(&page));
-        self.read();
-        self.post(&url, &[("decision", decision), ("digest", &digest), ("csrf", &csrf)]).await
-    }
-
-    /// An anti-forgery token of this session for a proposal that somebody may sign.
-    pub(crate) async fn token(&mut self, id: &ProposalId) -> (String, String) {
-        let page = self.get(&format!("/a/{id}")).await;
-        self.read();
-        (page.field("digest"), decision_token(&page))
-    }
-}
-
-/// The token of the form that decides; the page has others.
-fn decision_token(page: &Answer) -> String {
-    let form =
-        page.body.split("name=\"digest\"").nth(1).unwrap_or_else(|| panic!("no form in {}", page.body));
-    let form = Answer { body: form.to_owned(), ..page.clone() };
-    form.first_field("csrf")
-}
-
-pub(crate) fn encoded(fields: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

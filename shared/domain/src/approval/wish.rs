@@ -12,7 +12,11 @@ use crate::{
         Charge, ChargeStatus, Dispute, DisputeStatus, Invoice, InvoiceStatus, Subscription,
         SubscriptionStatus, UnclearRequest,
     },
+    text::is_hidden,
 };
+
+/// How long a parameter may be, in characters: as much as the review page shows.
+const LONGEST: usize = 20_000;
 
 /// What is wished for: a kind of operation on an object, with what a person, or a case, gives along.
 /// Whatever Stripe knows is read and never taken from here.
@@ -61,6 +65,12 @@ pub enum NotPossible {
     /// A parameter that cannot be read, by its name.
     #[error("`{0}` is missing or cannot be read; choose one of what is offered")]
     Parameter(&'static str),
+    /// A parameter with characters that nobody sees: what is signed must be what is read.
+    #[error("`{0}` holds characters that cannot be seen; type it anew")]
+    Hidden(String),
+    /// A parameter that no page shows in full.
+    #[error("`{0}` is longer than {LONGEST} characters; shorten it")]
+    TooLong(String),
     /// A parameter that the operation does not take.
     #[error("`{0}` cannot be given here")]
     UnknownParameter(String),
@@ -112,6 +122,8 @@ impl NotPossible {
             Self::Nothing => "nothing",
             Self::TooMuch(_) => "too_much",
             Self::Parameter(_) => "parameter",
+            Self::Hidden(_) => "hidden",
+            Self::TooLong(_) => "too_long",
             Self::UnknownParameter(_) => "unknown_parameter",
             Self::State { .. } => "state",
             Self::Evidence(_) => "evidence",
@@ -136,6 +148,14 @@ impl Wish {
         let known = self.kind.parameters();
         if let Some(name) = self.parameters.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(NotPossible::UnknownParameter(name.clone()));
+        }
+        for (name, value) in &self.parameters {
+            if value.chars().any(|character| !matches!(character, '\n' | '\t') && is_hidden(character)) {
+                return Err(NotPossible::Hidden(name.clone()));
+            }
+            if value.chars().count() > LONGEST {
+                return Err(NotPossible::TooLong(name.clone()));
+            }
         }
         self.read(facts)?.on(facts, now)
     }

@@ -121,4 +121,18 @@ impl NotDone {
             | Self::NotAStripeCall => false,
         }
     }
+
+    /// A word for the trail.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::WrongMode => "wrong_mode",
+            Self::WrongAccount => "wrong_account",
+            Self::Metadata => "metadata",
+            Self::BadParameter => "bad_parameter",
+            Self::NotAStripeCall => "not_a_stripe_call",
+            Self::Unreachable => "unreachable",
+            Self::KeyRefused { .. } => "key_refused",
+            Self::RateLimited => "rate_limited",
+        }
+    }
 }

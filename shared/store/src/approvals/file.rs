@@ -21,8 +21,9 @@ pub struct ProposalRow {
     pub proposal: Proposal,
     /// What belongs to it and is not signed.
     pub dossier: Dossier,
-    /// When the schedule looks at it while it is pending: its expiry, or earlier if votes are there
-    /// that nobody may have acted on.
+    /// When the schedule looks at it. While it is pending: its expiry, or earlier if votes are there
+    /// that nobody may have acted on. While it is executed: later and later, since the lease is over as soon
+    /// as its run is.
     pub look: Timestamp,
     /// Whether everybody who may sign was told.
     pub notified: bool,
@@ -75,7 +76,7 @@ impl ProposalRow {
     fn due(&self) -> (&'static str, Timestamp) {
         match &self.proposal.stage {
             Stage::Pending => (PROPOSAL, self.look),
-            Stage::Executing(attempt) => (PROPOSAL, attempt.lease),
+            Stage::Executing(attempt) => (PROPOSAL, attempt.lease.max(self.look)),
             Stage::Executed { at, .. }
             | Stage::Failed { at, .. }
             | Stage::Denied { at, .. }

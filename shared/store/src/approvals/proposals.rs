@@ -273,6 +273,9 @@ pub(super) fn moved(before: &ProposalRow, stage: Stage, entry: &trail::Entry) ->
     if is_undone(&stage) {
         row.reserved = None;
     }
+    if let (Stage::Pending, Stage::Executing(attempt)) = (&before.proposal.stage, &stage) {
+        row.look = attempt.lease;
+    }
     row.proposal.stage = stage;
     row.proposal.trail = entry.head();
     row
