@@ -17,8 +17,8 @@ PSEUDO = {
     "AWS::StackName": STACK,
 }
 SCOPE = "eu-central-1:111122223333"
-# How a statement is narrowed to partition keys of a table.
-KEY_CONDITION = {"ForAnyValue:StringLike": ["dynamodb:LeadingKeys"]}
+# How a deny is narrowed to partition keys of a table, and an allow to the address of a sender.
+CONDITIONS = {"Deny": ("ForAnyValue:StringLike", "dynamodb:LeadingKeys"), "Allow": ("StringEquals", "ses:FromAddress")}
 POLICY_TYPES = {
     "AWS::IAM::Policy",
     "AWS::IAM::RolePolicy",
@@ -107,16 +107,16 @@ def rule(template, statement):
         raise Unknown(f"a statement with {sorted(unknown)}")
     keys = None
     if condition := statement.get("Condition"):
-        # Only what narrows a deny: a condition on an allow would have to be judged for each request.
-        if statement["Effect"] != "Deny" or {o: list(t) for o, t in condition.items()} != KEY_CONDITION:
+        operator, key = CONDITIONS[statement["Effect"]]
+        if {o: list(t) for o, t in condition.items()} != {operator: [key]}:
             raise Unknown(f"the condition {condition}")
-        keys = many(condition["ForAnyValue:StringLike"]["dynamodb:LeadingKeys"])
+        keys = many(condition[operator][key])
     actions = [action.lower() for action in many(statement["Action"])]
     return statement["Effect"], actions, [text(template, r) for r in many(statement["Resource"])], keys
 
 
 def allowed(rules_of_role, action, resource, key=None):
-    """Tell whether rules allow `action` on the ARN `resource` with the partition key `key`, if it has one."""
+    """Tell whether rules allow `action` on the ARN `resource`, with a partition key or from a sender `key`."""
     effects = {
         effect
         for effect, actions, resources, keys in rules_of_role

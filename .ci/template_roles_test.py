@@ -11,7 +11,35 @@ from pathlib import Path
 import iam
 import translate
 
-TEMPLATE = translate.translate(translate.source(Path(__file__).parent.parent / "template.yaml"))
+TRANSLATED = translate.translate(translate.source(Path(__file__).parent.parent / "template.yaml"))
+TEMPLATE = translate.deployed(TRANSLATED)
+
+# The systems around Stripe that a deployment may have, by the parameters that choose them, and what each
+# lets whom do besides. Nobody else's role changes.
+SENDER, DOMAIN = "billing@example.com", "example.com"
+AGENT = ("ProcessorRole", "ReconcilerRole")
+SYSTEMS = {
+    "hubspot": ({"Crm": "hubspot"}, AGENT, {"HubSpotToken": {"secretsmanager:GetSecretValue"}}),
+    "salesforce": (
+        {"Crm": "salesforce", "SalesforceUrl": "https://x.my.salesforce.com", "SalesforceClientId": "id"},
+        AGENT,
+        {"SalesforceClientSecret": {"secretsmanager:GetSecretValue"}},
+    ),
+    "zendesk": (
+        {"HelpDesk": "zendesk", "ZendeskUrl": "https://x.zendesk.com", "ZendeskUser": "agent@example.com"},
+        AGENT,
+        {"ZendeskToken": {"secretsmanager:GetSecretValue"}},
+    ),
+    "application": ({"ApplicationUrl": "https://x.com"}, AGENT, {"ApplicationKey": {"secretsmanager:GetSecretValue"}}),
+    "access": ({"AccessUrl": "https://x.com"}, ["ApproverRole"], {"AccessKey": {"secretsmanager:GetSecretValue"}}),
+    "mail": (
+        {"MailFrom": SENDER, "MailIdentity": DOMAIN, "MailConfigurationSet": "outcomes"},
+        ["ApproverRole"],
+        {"mail from the sender": {"ses:SendEmail"}, "the configuration set": {"ses:SendEmail"}},
+    ),
+}
+# All that one deployment can have at a time.
+EVERYTHING = [name for name in SYSTEMS if name != "salesforce"]
 
 READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 PUT = {"dynamodb:PutItem", "dynamodb:ConditionCheckItem"}
@@ -108,9 +136,20 @@ SCHEDULES = {
 MAY |= {role: {function: {"lambda:InvokeFunction"}} for role, function in SCHEDULES.items()}
 
 
+def with_systems(names):
+    """Return the template deployed with systems, and who may do what then."""
+    parameters, may = {}, copy.deepcopy(MAY)
+    for given, roles, on in map(SYSTEMS.get, names):
+        parameters |= given
+        for role in roles:
+            may[role] |= on
+    return translate.deployed(TRANSLATED, **parameters), expected(may)
+
+
 def resources(template):
-    """Return all that a request may aim at: name, ARN and, for a table, the partition key."""
+    """Return all that a request may aim at: name, ARN and, for a table, the partition key; for mail, the sender."""
     secret = f"arn:aws:secretsmanager:{iam.SCOPE}:secret:"
+    mail = f"arn:aws:ses:{iam.SCOPE}"
     found = [
         ("another webhook secret", f"{secret}{iam.STACK}/webhook/other-a1B2c3", None),
         ("another secret of the stack", f"{secret}{iam.STACK}/other-a1B2c3", None),
@@ -118,6 +157,11 @@ def resources(template):
         ("another table", f"arn:aws:dynamodb:{iam.SCOPE}:table/other", "CASE#1"),
         ("another queue", f"arn:aws:sqs:{iam.SCOPE}:other.fifo", None),
         ("another role", "arn:aws:iam::111122223333:role/other", None),
+        ("mail from the sender", f"{mail}:identity/{DOMAIN}", SENDER),
+        ("mail from a colleague", f"{mail}:identity/{DOMAIN}", "lead@example.com"),
+        ("mail from another domain", f"{mail}:identity/other.{DOMAIN}", SENDER),
+        ("the configuration set", f"{mail}:configuration-set/outcomes", SENDER),
+        ("another configuration set", f"{mail}:configuration-set/other", SENDER),
         ("everything", "*", None),
     ]
     for name, resource in template["Resources"].items():
@@ -146,7 +190,9 @@ def matrix(template):
     }
 
 
-EXPECTED = {(role, name, action) for role, on in MAY.items() for name, actions in on.items() for action in actions}
+def expected(may):
+    """Return a table like `MAY` as (role, resource, action)."""
+    return {(role, name, action) for role, on in may.items() for name, actions in on.items() for action in actions}
 
 
 def statements(template, role):
@@ -183,6 +229,12 @@ def beside_the_role(template):
     template["Resources"]["Extra"] = {"Type": "AWS::IAM::Policy", "Properties": {}}
 
 
+def without_sender(template):
+    """The leak that forgets from whom mail may come."""
+    (mail,) = [s for s in statements(template, "ApproverRole") if s["Action"] == "ses:SendEmail"]
+    del mail["Condition"]
+
+
 LEAKS = {
     "the processor reads the write key": allow("ProcessorRole", *SECRET, {"Ref": "StripeWriteKey"}),
     "the reconciler reads the receipt key": allow("ReconcilerRole", *SECRET, {"Ref": "ReceiptKey"}),
@@ -192,6 +244,11 @@ LEAKS = {
     "the processor writes a vote": allow("ProcessorRole", "dynamodb:PutItem", {"Fn::GetAtt": ["ApprovalsTable", "Arn"]}),
     "the processor may do all on its table": allow("ProcessorRole", "dynamodb:*", {"Fn::GetAtt": ["CasesTable", "Arn"]}),
     "the reconciler sends mail": allow("ReconcilerRole", "ses:SendEmail", "*"),
+    "the processor changes access": allow("ProcessorRole", *SECRET, {"Ref": "AccessKey"}),
+    "the reconciler changes access": allow("ReconcilerRole", *SECRET, {"Ref": "AccessKey"}),
+    "the approver reads the CRM's token": allow("ApproverRole", *SECRET, {"Ref": "HubSpotToken"}),
+    "the ingress reads the help desk's token": allow("IngressRole", *SECRET, {"Ref": "ZendeskToken"}),
+    "the approver sends mail as anybody": without_sender,
     "the approver changes a request": allow("ApproverRole", "dynamodb:UpdateItem", {"Fn::GetAtt": ["CasesTable", "Arn"]}),
     "the processor changes a request": without_deny("ProcessorRole"),
     "the reconciler changes a request": without_deny("ReconcilerRole"),
@@ -205,25 +262,30 @@ class Roles(unittest.TestCase):
     """One own role per function, each with exactly what it needs."""
 
     def test_each_role_may_do_exactly_what_the_table_says(self):
-        found = matrix(TEMPLATE)
-        self.assertEqual(set(), found - EXPECTED, "granted too much")
-        self.assertEqual(set(), EXPECTED - found, "granted too little")
-        print(f"{len(MAY)} roles x {len(ACTIONS)} actions x {len(resources(TEMPLATE))} resources: {len(found)} allowed")
+        for names in [[], *([name] for name in SYSTEMS), EVERYTHING]:
+            with self.subTest(names):
+                template, may = with_systems(names)
+                found = matrix(template)
+                self.assertEqual(set(), found - may, "granted too much")
+                self.assertEqual(set(), may - found, "granted too little")
+        print(f"{len(MAY)} roles x {len(ACTIONS)} actions x {len(resources(template))} resources: {len(found)} allowed")
 
     def test_an_injected_leak_is_caught(self):
         for name, leak in LEAKS.items():
             with self.subTest(name):
-                leaky = copy.deepcopy(TEMPLATE)
+                template, may = with_systems(EVERYTHING)
+                leaky = copy.deepcopy(template)
                 leak(leaky)
                 try:
-                    caught = matrix(leaky) != EXPECTED
+                    caught = matrix(leaky) != may
                 except iam.Unknown:
                     caught = True
                 self.assertTrue(caught)
 
     def test_only_the_approver_reads_what_could_move_money_or_forge_a_vote(self):
-        for secret in ("StripeWriteKey", "LinkKeys", "ReceiptKey", "SessionKeys", "OidcClientSecret"):
-            readers = {role for role, name, _ in matrix(TEMPLATE) if name == secret}
+        found = matrix(with_systems(EVERYTHING)[0])
+        for secret in ("StripeWriteKey", "LinkKeys", "ReceiptKey", "SessionKeys", "OidcClientSecret", "AccessKey"):
+            readers = {role for role, name, _ in found if name == secret}
             self.assertEqual({"ApproverRole"}, readers, secret)
 
     def test_each_function_runs_under_its_own_role(self):

@@ -19,12 +19,38 @@ HTTP_LIMIT = 30
 
 # The reconciler repairs with the processor's own code, so it reads what that reads.
 SOURCES = {"Ingress": ["ingress"], "Processor": ["processor"], "Approver": ["approver"], "Reconciler": ["reconciler", "processor"]}
+# Crates whose clients read their own part of a function's environment.
+CLIENTS = {"Ingress": [], "Processor": ["connectors"], "Approver": ["connectors", "gated"], "Reconciler": ["connectors"]}
+
+# What each system around Stripe is chosen with, to which functions it is told, by which variables, and the
+# secret that it needs.
+AGENT = ("Processor", "Reconciler")
+SYSTEMS = [
+    ({"Crm": "hubspot"}, AGENT, {"CRM", "HUBSPOT_TOKEN_SECRET"}, "HubSpotToken"),
+    (
+        {"Crm": "salesforce", "SalesforceUrl": "https://x.my.salesforce.com", "SalesforceClientId": "id"},
+        AGENT,
+        {"CRM", "SALESFORCE_INSTANCE_URL", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET_NAME"},
+        "SalesforceClientSecret",
+    ),
+    (
+        {"HelpDesk": "zendesk", "ZendeskUrl": "https://x.zendesk.com", "ZendeskUser": "agent@example.com"},
+        AGENT,
+        {"HELP_DESK", "HELP_DESK_REFUND_TAGS", "HELP_DESK_CANCELLATION_TAGS"}
+        | {"ZENDESK_SUBDOMAIN_URL", "ZENDESK_USER", "ZENDESK_TOKEN_SECRET"},
+        "ZendeskToken",
+    ),
+    ({"ApplicationUrl": "https://x.com"}, AGENT, {"APPLICATION_URL", "APPLICATION_SECRET"}, "ApplicationKey"),
+    ({"AccessUrl": "https://x.com"}, ("Approver",), {"ACCESS_URL", "ACCESS_SECRET"}, "AccessKey"),
+    ({"MailFrom": "billing@example.com", "MailIdentity": "example.com"}, ("Approver",), {"MAIL_FROM"}, None),
+]
 
 
 def variables_of(function):
     """Return the variables that a function's code must have, and all that it may read."""
     folders = [ROOT / "functions" / name / "src" for name in SOURCES[function]] + [ROOT / "shared/runtime/src"]
-    code = "".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.rs"))
+    clients = [ROOT / "shared" / name / "src" for name in CLIENTS[function]]
+    code = "".join(path.read_text(encoding="utf-8") for folder in folders + clients for path in folder.rglob("*.rs"))
     own = "".join(path.read_text(encoding="utf-8") for folder in folders[:-1] for path in folder.rglob("*.rs"))
     needed = set(re.findall(r'required\(\s*"([A-Z_]+)"', own)) | set(re.findall(r'from_env\([^;"]*"([A-Z_]+_URL)"', own))
     constants = dict(re.findall(r'const ([A-Z_]+): &str = "([A-Z_]+)"', own))
@@ -55,6 +81,11 @@ def of_type(kind):
     found = {n: r.get("Properties", {}) for n, r in TEMPLATE["Resources"].items() if r["Type"] == kind}
     assert found, f"the template has no {kind}"
     return found
+
+
+def variables(template, function):
+    """Return the environment of a function in a template."""
+    return template["Resources"][function]["Properties"]["Environment"]["Variables"]
 
 
 def properties(name):
@@ -91,12 +122,36 @@ class Functions(unittest.TestCase):
             self.assertEqual(set(), given - known, f"{name} reads none of these")
 
     def test_a_variable_names_a_secret_and_never_holds_one(self):
-        for name in FUNCTIONS:
-            for variable, value in properties(name)["Environment"]["Variables"].items():
-                if variable.endswith("_SECRET"):
-                    self.assertEqual({"Ref"}, set(value), variable)
-                    self.assertEqual("AWS::SecretsManager::Secret", TEMPLATE["Resources"][value["Ref"]]["Type"])
-                self.assertNotIn("resolve:", json.dumps(value), variable)
+        seen = set()
+        for given in [{}, *(given for given, *_ in SYSTEMS)]:
+            template = translate.deployed(TEMPLATE, **given)
+            for name in FUNCTIONS:
+                for variable, value in variables(template, name).items():
+                    if re.search("_SECRET(_NAME)?$", variable):
+                        seen.add(variable)
+                        self.assertEqual({"Ref"}, set(value), variable)
+                        self.assertEqual("AWS::SecretsManager::Secret", template["Resources"][value["Ref"]]["Type"])
+                    self.assertNotIn("resolve:", json.dumps(value), variable)
+        self.assertGreaterEqual(len(seen), 12)
+
+    def test_a_system_is_told_in_full_to_those_who_use_it_and_nothing_of_the_others(self):
+        plain = translate.deployed(TEMPLATE)
+        for given, users, names, secret in SYSTEMS:
+            with self.subTest(given):
+                template = translate.deployed(TEMPLATE, **given)
+                for function in FUNCTIONS:
+                    more = variables(template, function).keys() - variables(plain, function).keys()
+                    self.assertEqual(names if function in users else set(), more, function)
+                created = template["Resources"].keys() - plain["Resources"].keys()
+                self.assertEqual({secret} - {None}, created)
+
+    def test_a_system_that_is_chosen_by_half_is_refused_with_what_to_set(self):
+        self.assertEqual([], translate.refused(TEMPLATE))
+        for given, *_ in SYSTEMS:
+            self.assertEqual([], translate.refused(TEMPLATE, **given), given)
+            for name in given.keys() - {"Crm", "HelpDesk", "MailFrom", "ApplicationUrl", "AccessUrl"}:
+                (said,) = translate.refused(TEMPLATE, **(given | {name: ""}))
+                self.assertIn(name, said)
 
     def test_secrets_are_created_empty_and_outlive_the_stack(self):
         secrets = of_type("AWS::SecretsManager::Secret")

@@ -8,6 +8,7 @@ it, and what they overlook in SAM's short forms is not.
 
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -54,6 +55,75 @@ def translate(template):
     translator = Translator(NoManagedPolicies().load(), Parser(), boto_session=Region())
     parameters = {name: value.get("Default", "x") for name, value in template["Parameters"].items()}
     return translator.translate(template, parameters)
+
+
+class Parameters:
+    """The parameters that a translated template is deployed with, and what follows from them."""
+
+    GONE = object()
+
+    def __init__(self, template, given):
+        if unknown := given.keys() - template["Parameters"].keys():
+            raise KeyError(f"there are no parameters {sorted(unknown)}")
+        self.values = {name: str(value.get("Default", "x")) for name, value in template["Parameters"].items()} | given
+        self.conditions = template.get("Conditions", {})
+
+    def holds(self, condition):
+        """Tell whether a condition holds; one of an unknown form is an error."""
+        match condition:
+            case {"Condition": name}:
+                return self.holds(self.conditions[name])
+            case {"Fn::Not": [one]}:
+                return not self.holds(one)
+            case {"Fn::And": all_of}:
+                return all([self.holds(one) for one in all_of])
+            case {"Fn::Equals": [one, other]}:
+                return self.chosen(one) == self.chosen(other)
+            case _:
+                raise ValueError(f"the condition {condition}")
+
+    def chosen(self, value):
+        """Return `value` with every choice made and every parameter filled in."""
+        match value:
+            case {"Fn::If": [name, then, otherwise]}:
+                return self.chosen(then if self.holds({"Condition": name}) else otherwise)
+            case {"Ref": "AWS::NoValue"}:
+                return self.GONE
+            case {"Ref": name} if name in self.values:
+                return self.values[name]
+            case {"Fn::Sub": str(pattern)}:
+                fill = lambda found: self.values.get(found[1], found[0])
+                return {"Fn::Sub": re.sub(r"\$\{([^}]+)\}", fill, pattern)}
+            case dict():
+                chosen = {key: self.chosen(one) for key, one in value.items()}
+                return {key: one for key, one in chosen.items() if one is not self.GONE}
+            case list():
+                return [one for one in map(self.chosen, value) if one is not self.GONE]
+            case _:
+                return value
+
+
+def deployed(template, **given):
+    """Return a translated template as it is deployed with parameters: without what is not created."""
+    parameters = Parameters(template, given)
+    created = {
+        name: parameters.chosen({key: part for key, part in resource.items() if key != "Condition"})
+        for name, resource in template["Resources"].items()
+        if "Condition" not in resource or parameters.holds({"Condition": resource["Condition"]})
+    }
+    return template | {"Resources": created}
+
+
+def refused(template, **given):
+    """Return what CloudFormation says to parameters that the template's rules refuse."""
+    parameters = Parameters(template, given)
+    return [
+        one["AssertDescription"]
+        for rule in template.get("Rules", {}).values()
+        if parameters.holds(rule["RuleCondition"])
+        for one in rule["Assertions"]
+        if not parameters.holds(one["Assert"])
+    ]
 
 
 def main(read, write):
