@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::world::Urls;
+use anyhow::Result;
+
+use crate::{keys::Keys, secrets::Secrets, world::Urls};
 
 /// The table of events, cases, steps and requests.
 pub const CASES_TABLE: &str = "countersign-cases";
@@ -24,17 +26,45 @@ pub(crate) const CHANNELS: [(&str, &str); 2] =
 
 const DEPLOYMENT: &str = "local";
 
-/// The secrets' names: webhook, Stripe to read and to write, Slack, sign-in, links, receipts, sessions.
-pub(crate) const SECRETS: [&str; 8] = [
-    "countersign/webhook/default",
-    "countersign/stripe/read",
-    "countersign/stripe/write",
-    "countersign/slack/token",
-    "countersign/oidc/client",
-    "countersign/keys/link",
-    "countersign/keys/receipt",
-    "countersign/keys/session",
-];
+/// Who writes to customers.
+pub const MAIL_FROM: &str = "billing@company.example.test";
+
+/// The names of secrets.
+mod secret {
+    pub(super) const ACCESS: &str = "countersign/access";
+    pub(super) const APPLICATION: &str = "countersign/application";
+    pub(super) const HUBSPOT: &str = "countersign/hubspot";
+    pub(super) const LINK: &str = "countersign/keys/link";
+    pub(super) const OIDC_CLIENT: &str = "countersign/oidc/client";
+    pub(super) const RECEIPT: &str = "countersign/keys/receipt";
+    pub(super) const SESSION: &str = "countersign/keys/session";
+    pub(super) const SLACK: &str = "countersign/slack/token";
+    pub(super) const STRIPE_READ: &str = "countersign/stripe/read";
+    pub(super) const STRIPE_WRITE: &str = "countersign/stripe/write";
+    pub(super) const WEBHOOK: &str = "countersign/webhook/default";
+}
+
+/// Puts the sandbox's keys where the functions look for them.
+pub(crate) fn put_secrets(secrets: &Secrets, keys: &Keys) -> Result<()> {
+    let values = [
+        (secret::ACCESS, &keys.access_key),
+        (secret::APPLICATION, &keys.application_key),
+        (secret::HUBSPOT, &keys.hubspot_token),
+        (secret::OIDC_CLIENT, &keys.oidc_client_secret),
+        (secret::SLACK, &keys.slack_token),
+        (secret::STRIPE_READ, &keys.stripe_read_key),
+        (secret::STRIPE_WRITE, &keys.stripe_write_key),
+        (secret::WEBHOOK, &keys.webhook_secret),
+    ];
+    // Key sets are rotated, and a restart does not undo that.
+    let sets = [
+        (secret::LINK, &keys.link_keys),
+        (secret::RECEIPT, &keys.receipt_key),
+        (secret::SESSION, &keys.session_keys),
+    ];
+    values.into_iter().try_for_each(|(name, value)| secrets.put(name, value))?;
+    sets.into_iter().try_for_each(|(name, value)| secrets.put_new(name, value))
+}
 
 /// One of the functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +81,6 @@ pub enum Function {
 
 /// What a function is told, as the template does in an account: addresses, and the names of secrets.
 pub(crate) fn variables(function: Function, urls: &Urls, public_url: &str) -> BTreeMap<String, String> {
-    let [webhook, read, write, slack, client, link, receipt, session] = SECRETS;
     let queue = |name: &str| format!("{}/000000000000/{name}", urls.sqs);
     let all = [
         ("APPROVALS_TABLE", APPROVALS_TABLE.to_owned()),
@@ -61,20 +90,20 @@ pub(crate) fn variables(function: Function, urls: &Urls, public_url: &str) -> BT
         ("CONSOLE_URL", public_url.to_owned()),
         ("EVENT_DEAD_QUEUE_URL", queue(DEAD_EVENT_QUEUE)),
         ("EVENT_QUEUE_URL", queue(EVENT_QUEUE)),
-        ("LINK_KEYS_SECRET", link.to_owned()),
+        ("LINK_KEYS_SECRET", secret::LINK.to_owned()),
         ("OIDC_CLIENT_ID", OIDC_CLIENT.to_owned()),
-        ("OIDC_CLIENT_SECRET_SECRET", client.to_owned()),
+        ("OIDC_CLIENT_SECRET_SECRET", secret::OIDC_CLIENT.to_owned()),
         ("OIDC_ISSUER", urls.oidc.clone()),
         ("PUBLIC_URL", public_url.to_owned()),
-        ("RECEIPT_KEY_SECRET", receipt.to_owned()),
-        ("SESSION_KEYS_SECRET", session.to_owned()),
+        ("RECEIPT_KEY_SECRET", secret::RECEIPT.to_owned()),
+        ("SESSION_KEYS_SECRET", secret::SESSION.to_owned()),
         ("SLACK_API_BASE", format!("{}/api", urls.slack)),
         ("SLACK_CHANNELS", CHANNELS.map(|(name, id)| format!("{name}={id}")).join(",")),
-        ("SLACK_TOKEN_SECRET", slack.to_owned()),
+        ("SLACK_TOKEN_SECRET", secret::SLACK.to_owned()),
         ("STRIPE_API_BASE", urls.stripe.clone()),
-        ("STRIPE_READ_KEY_SECRET", read.to_owned()),
-        ("STRIPE_WRITE_KEY_SECRET", write.to_owned()),
-        ("WEBHOOK_SECRETS", format!("default={webhook}")),
+        ("STRIPE_READ_KEY_SECRET", secret::STRIPE_READ.to_owned()),
+        ("STRIPE_WRITE_KEY_SECRET", secret::STRIPE_WRITE.to_owned()),
+        ("WEBHOOK_SECRETS", format!("default={}", secret::WEBHOOK)),
     ];
     let common = [
         ("AWS_ACCESS_KEY_ID", "local".to_owned()),
@@ -89,6 +118,28 @@ pub(crate) fn variables(function: Function, urls: &Urls, public_url: &str) -> BT
     let wanted = function.variables();
     let own = all.into_iter().filter(|(name, _)| wanted.contains(name));
     common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The same for the systems around Stripe, none of which is required.
+pub(crate) fn systems(function: Function, urls: &Urls) -> BTreeMap<String, String> {
+    let variables = match function {
+        Function::Ingress => Vec::new(),
+        Function::Processor | Function::Reconciler => vec![
+            ("APPLICATION_SECRET", secret::APPLICATION),
+            ("APPLICATION_URL", &urls.application),
+            ("CRM", "hubspot"),
+            ("CRM_FIELDS", "currency=contract_currency"),
+            ("HUBSPOT_API_BASE", &urls.hubspot),
+            ("HUBSPOT_TOKEN_SECRET", secret::HUBSPOT),
+        ],
+        Function::Approver => vec![
+            ("ACCESS_SECRET", secret::ACCESS),
+            ("ACCESS_URL", &urls.application),
+            ("AWS_ENDPOINT_URL_SESV2", &urls.ses),
+            ("MAIL_FROM", MAIL_FROM),
+        ],
+    };
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 impl Function {

@@ -7,7 +7,7 @@ use base64::{
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::Shelf;
 
@@ -28,6 +28,12 @@ pub struct Keys {
     pub slack_token: String,
     /// The secret of the application that people sign in to.
     pub oidc_client_secret: String,
+    /// The token of HubSpot's private app.
+    pub hubspot_token: String,
+    /// Signs the processor's reads of the company's application.
+    pub application_key: String,
+    /// Signs the approver's changes of access in the company's application.
+    pub access_key: String,
     /// Key sets as [`key_set`] writes them: for links, receipts and sessions.
     pub link_keys: String,
     /// See `link_keys`; the seed of an Ed25519 key.
@@ -37,24 +43,33 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys on the shelf, or new ones, which are put there.
+    /// The keys on the shelf; those that are not there are made and put there.
     pub(crate) fn open(shelf: &Shelf) -> Result<Self> {
-        if let Some((_, keys)) = shelf.all::<Self>(SPACE)?.into_iter().next() {
-            return Ok(keys);
+        let kept: Option<(String, Map<String, Value>)> = shelf.all(SPACE)?.into_iter().next();
+        let mut keys = serde_json::to_value(Self::new()?)?;
+        if let (Some(keys), Some((_, kept))) = (keys.as_object_mut(), kept) {
+            keys.extend(kept);
         }
-        let keys = Self {
+        let keys = serde_json::from_value(keys)?;
+        shelf.put(SPACE, "keys", &keys)?;
+        Ok(keys)
+    }
+
+    fn new() -> Result<Self> {
+        Ok(Self {
             webhook_secret: format!("whsec_{}", token()?),
             stripe_secret_key: format!("sk_test_{}", token()?),
             stripe_read_key: format!("rk_test_{}", token()?),
             stripe_write_key: format!("rk_test_{}", token()?),
             slack_token: format!("xoxb-{}", token()?),
             oidc_client_secret: token()?,
+            hubspot_token: format!("pat-na1-{}", token()?),
+            application_key: token()?,
+            access_key: token()?,
             link_keys: key_set("l1", &random::<32>()?),
             receipt_key: key_set("r1", &random::<32>()?),
             session_keys: key_set("s1", &random::<32>()?),
-        };
-        shelf.put(SPACE, "keys", &keys)?;
-        Ok(keys)
+        })
     }
 }
 
@@ -91,5 +106,17 @@ mod tests {
         assert_ne!(first.stripe_read_key, first.stripe_write_key);
         assert_ne!(first.link_keys, first.session_keys);
         assert!(first.webhook_secret.len() >= 36, "a signing secret must not be guessable");
+    }
+
+    #[test]
+    fn a_folder_of_before_a_key_existed_gets_that_key_and_keeps_the_others() {
+        let shelf = Shelf::memory().unwrap();
+        let first = Keys::open(&shelf).unwrap();
+        let mut kept = serde_json::to_value(&first).unwrap();
+        kept.as_object_mut().unwrap().remove("access_key");
+        shelf.put(SPACE, "keys", &kept).unwrap();
+        let again = Keys::open(&shelf).unwrap();
+        assert_eq!(first.webhook_secret, again.webhook_secret);
+        assert_eq!(again.access_key, Keys::open(&shelf).unwrap().access_key);
     }
 }

@@ -1,17 +1,24 @@
 //! Stand-ins for local runs and tests, all on loopback: DynamoDB, SQS, Secrets Manager, Stripe, an
-//! OpenID provider, Slack and two CRMs. The functions reach them through the same clients as in production.
+//! OpenID provider, Slack, two CRMs, the company's application and SES. The functions reach them through
+//! the same clients as in production.
 
+pub mod application;
 mod aws_json;
 pub mod clock;
+mod company;
 pub mod crm;
 mod deployment;
 pub mod dynamodb;
+pub mod fault;
 pub mod keys;
 pub mod lambda;
 pub mod loopback;
 pub mod oidc;
+mod page;
 pub mod people;
+pub mod policy;
 pub mod secrets;
+pub mod ses;
 pub mod shelf;
 pub mod slack;
 pub mod sqs;

@@ -15,17 +15,21 @@ use tokio::net::TcpListener;
 
 pub use crate::deployment::{
     APPROVAL_QUEUE, APPROVALS_TABLE, CASES_TABLE, DEAD_APPROVAL_QUEUE, DEAD_EVENT_QUEUE, EVENT_QUEUE,
-    Function, OIDC_CLIENT,
+    Function, MAIL_FROM, OIDC_CLIENT,
 };
 use crate::{
     Clock, Shelf,
-    deployment::{self, CHANNELS, SECRETS},
+    application::{self, Application},
+    company,
+    crm::hubspot::HubSpot,
+    deployment::{self, CHANNELS},
     dynamodb,
     keys::Keys,
     loopback::{Loopback, bind},
     oidc::{Client, Oidc},
     people::People,
     secrets::Secrets,
+    ses::Ses,
     slack::{Channel, Slack, Workspace},
     sqs::Sqs,
     stripe::{self, Key, READ_SCOPES, Stripe, WRITE_SCOPES},
@@ -77,6 +81,12 @@ pub struct Urls {
     pub slack: String,
     /// The OpenID provider's issuer.
     pub oidc: String,
+    /// HubSpot.
+    pub hubspot: String,
+    /// The company's application.
+    pub application: String,
+    /// Amazon SES.
+    pub ses: String,
 }
 
 /// The running stand-ins. Dropping it stops them.
@@ -97,8 +107,16 @@ pub struct Sandbox {
     pub slack: Arc<Slack>,
     /// The sign-in.
     pub oidc: Arc<Oidc>,
+    /// The CRM.
+    pub hubspot: Arc<HubSpot>,
+    /// The company's application.
+    pub application: Arc<Application>,
+    /// The mail.
+    pub ses: Arc<Ses>,
     /// Small facts that the caller keeps with the state.
     pub shelf: Shelf,
+    /// The time of all of them.
+    pub clock: Clock,
     public_url: String,
     /// In the order of starting.
     servers: Vec<Loopback>,
@@ -138,10 +156,15 @@ impl Sandbox {
         });
         let slack = Slack::open(workspace(&keys), people.clone(), shelf.clone(), clock.clone())?;
         let sqs = Sqs::open(shelf.clone(), clock.clone())?;
-        let secrets = Secrets::open(shelf.clone(), clock)?;
+        let secrets = Secrets::open(shelf.clone(), clock.clone())?;
         sqs.create(EVENT_QUEUE, DEAD_EVENT_QUEUE, VISIBILITY, RECEIVES)?;
         sqs.create(APPROVAL_QUEUE, DEAD_APPROVAL_QUEUE, VISIBILITY, RECEIVES)?;
-        put_secrets(&secrets, &keys)?;
+        deployment::put_secrets(&secrets, &keys)?;
+        let hubspot = HubSpot::open(&keys.hubspot_token, shelf.clone())?;
+        let signing =
+            application::Keys { read: keys.application_key.clone(), access: keys.access_key.clone() };
+        let application = Application::open(signing, shelf.clone(), clock.clone())?;
+        let ses = Ses::open(MAIL_FROM, shelf.clone(), clock.clone())?;
 
         let servers = vec![
             dynamodb::serve(0, file("tables.db").as_deref()).await?,
@@ -150,6 +173,9 @@ impl Sandbox {
             Loopback::serve(0, stripe.router()).await?,
             Loopback::serve(0, Arc::clone(&slack).router()).await?,
             serve(oidc_listener, Arc::clone(&oidc).router())?,
+            Loopback::serve(0, Arc::clone(&hubspot).router()).await?,
+            Loopback::serve(0, Arc::clone(&application).router()).await?,
+            Loopback::serve(0, Arc::clone(&ses).router()).await?,
         ];
         let mut addresses = servers.iter().map(Loopback::url);
         let mut next = || addresses.next().unwrap_or_default();
@@ -160,6 +186,9 @@ impl Sandbox {
             stripe: next(),
             slack: next(),
             oidc: next(),
+            hubspot: next(),
+            application: next(),
+            ses: next(),
         };
         if test_mode.is_some() {
             STRIPE_API.clone_into(&mut urls.stripe);
@@ -173,7 +202,11 @@ impl Sandbox {
             stripe,
             slack,
             oidc,
+            hubspot,
+            application,
+            ses,
             shelf,
+            clock,
             public_url,
             servers,
             _lock: lock,
@@ -183,6 +216,20 @@ impl Sandbox {
     /// The environment of a function, as the template sets it in an account.
     pub fn variables(&self, function: Function) -> BTreeMap<String, String> {
         deployment::variables(function, &self.urls, &self.public_url)
+    }
+
+    /// What a function is told besides, where a deployment has the systems around Stripe: a CRM, the
+    /// company's application, mail.
+    pub fn systems(&self, function: Function) -> BTreeMap<String, String> {
+        deployment::systems(function, &self.urls)
+    }
+
+    /// Lets those systems know every customer that Stripe has and they do not.
+    ///
+    /// # Errors
+    /// If the state cannot be kept.
+    pub fn introduce_customers(&self) -> Result<()> {
+        company::introduce(self)
     }
 
     /// Stops every stand-in after the requests that run.
@@ -237,20 +284,6 @@ fn workspace(keys: &Keys) -> Workspace {
     workspace
 }
 
-fn put_secrets(secrets: &Secrets, keys: &Keys) -> Result<()> {
-    let values = [
-        &keys.webhook_secret,
-        &keys.stripe_read_key,
-        &keys.stripe_write_key,
-        &keys.slack_token,
-        &keys.oidc_client_secret,
-    ];
-    // Key sets are rotated, and a restart does not undo that.
-    let sets = [&keys.link_keys, &keys.receipt_key, &keys.session_keys];
-    SECRETS.iter().zip(values).try_for_each(|(name, value)| secrets.put(name, value))?;
-    SECRETS.iter().skip(values.len()).zip(sets).try_for_each(|(name, value)| secrets.put_new(name, value))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -280,6 +313,24 @@ mod tests {
         for url in [&sandbox.urls.dynamodb, &sandbox.urls.sqs, &sandbox.urls.stripe, &sandbox.urls.oidc] {
             assert!(url.starts_with("http://127.0.0.1:"), "{url}");
         }
+        sandbox.stop().await;
+    }
+
+    #[tokio::test]
+    async fn what_changes_access_or_sends_mail_is_told_to_the_approver_alone() {
+        let sandbox = Sandbox::start(options(None)).await.unwrap();
+        let told = |function| -> BTreeMap<String, String> {
+            sandbox.variables(function).into_iter().chain(sandbox.systems(function)).collect()
+        };
+        let approver = told(Function::Approver);
+        for function in [Function::Ingress, Function::Processor, Function::Reconciler] {
+            let told = told(function);
+            for name in ["ACCESS_SECRET", "ACCESS_URL", "MAIL_FROM", "AWS_ENDPOINT_URL_SESV2"] {
+                assert!(!told.contains_key(name) && approver.contains_key(name), "{function:?} {name}");
+            }
+            assert!(!told.values().any(|value| *value == approver["ACCESS_SECRET"]), "{function:?}");
+        }
+        assert_ne!(sandbox.keys.application_key, sandbox.keys.access_key);
         sandbox.stop().await;
     }
 

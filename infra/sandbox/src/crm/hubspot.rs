@@ -39,7 +39,7 @@ impl HubSpot {
         let show = |State(crm): State<Arc<Self>>| async move {
             page::show(
                 "HubSpot",
-                &crm.entries("companies"),
+                crm.entries("companies"),
                 &[crm.entries("tasks"), crm.entries("notes")].concat(),
             )
         };
@@ -63,7 +63,7 @@ impl HubSpot {
 
     /// Makes the next `times` calls that begin with `on` (`POST /crm/v3/objects/tasks`) go wrong.
     pub fn fail(&self, on: &str, fault: Fault, times: usize) {
-        self.book.fail(on, fault, times);
+        self.book.faults.add(on, fault, times);
     }
 
     fn perform(&self, method: &Method, path: &str, query: &str, body: &[u8]) -> Answer {
@@ -108,10 +108,11 @@ impl HubSpot {
                 let changed = self.book.change(kind, id, |entry| entry.properties.extend(given))?;
                 Ok(changed.map_or_else(not_found, |entry| (200, record(&entry))))
             }
-            ("GET", ["crm", "v3", "owners", id]) => Ok((
-                200,
-                json!({ "id": id, "email": "csm@example.test", "firstName": "Sales", "lastName": "Lead" }),
-            )),
+            ("GET", ["crm", "v3", "owners", id]) => {
+                let (first, last) = if *id == "8" { ("Customer", "Success") } else { ("Sales", "Lead") };
+                let email = format!("{}@example.test", first.to_lowercase());
+                Ok((200, json!({ "id": id, "email": email, "firstName": first, "lastName": last })))
+            }
             ("GET", ["crm", "v3", "properties", kind, name]) => {
                 Ok((200, json!({ "name": name, "hasUniqueValue": *kind != "companies" })))
             }
@@ -127,7 +128,7 @@ async fn call(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let fault = crm.book.next_fault(&format!("{method} {}", uri.path()));
+    let fault = crm.book.faults.next(&format!("{method} {}", uri.path()));
     let message = "You have reached your ten_secondly_rolling limit.";
     let limited = json!({ "status": "error", "message": message, "category": "RATE_LIMITS", "policyName": "TEN_SECONDLY_ROLLING" });
     super::answer(fault, (429, limited), || {

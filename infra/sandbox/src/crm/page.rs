@@ -1,49 +1,53 @@
-//! A page with the records and what stands on each, for people who run the stand-ins by hand.
+//! A page with the records and what stands on each.
 
-use axum::response::{Html, IntoResponse as _, Response};
-use http::header;
-use maud::{DOCTYPE, html};
+use axum::response::Response;
+use maud::{Markup, html};
 
 use super::Entry;
+use crate::page::{fact, plain, show as page};
 
-/// The records, each with its tasks and notes. Everything is shown as text.
-pub(super) fn show(name: &str, records: &[Entry], work: &[Entry]) -> Response {
+/// What a record or a task is called, by either vendor.
+const TITLES: [&str; 4] = ["name", "Name", "hs_task_subject", "Subject"];
+
+/// The records, each with its tasks and notes, those with the most work first.
+pub(super) fn show(name: &str, mut records: Vec<Entry>, work: &[Entry]) -> Response {
+    let of = |record: &Entry| work.iter().filter(|one| one.of.as_ref() == Some(&record.id)).count();
+    records.sort_by_key(|record| std::cmp::Reverse(of(record)));
     let body = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width";
-                title { (name) " (sandbox)" }
-                style { "body{font:1rem system-ui;max-width:52rem;margin:2rem auto;padding:0 1rem}article{border:1px solid #ccc;border-radius:.5rem;padding:.7rem 1rem;margin:1rem 0}article article{background:#fafafa}dt{color:#555;font-size:.85rem}dd{margin:0 0 .4rem;white-space:pre-wrap}" }
-            }
-            body {
-                h1 { (name) }
-                @if records.is_empty() { p { "There are no records." } }
-                @for record in records {
-                    article {
-                        (entry(record))
-                        @for one in work.iter().filter(|one| one.of.as_ref() == Some(&record.id)) {
-                            article { (entry(one)) }
-                        }
-                    }
+        @if records.is_empty() { p { "There are no records." } }
+        @for record in &records {
+            article {
+                (entry(record))
+                @for one in work.iter().filter(|one| one.of.as_ref() == Some(&record.id)) {
+                    article { (entry(one)) }
                 }
             }
         }
     };
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-    let headers = [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_SECURITY_POLICY, policy)];
-    (headers, Html(body.into_string())).into_response()
+    let note = format!("{} records, {} tasks and notes", records.len(), work.len());
+    page(name, &note, &body)
 }
 
-fn entry(entry: &Entry) -> maud::Markup {
+fn entry(entry: &Entry) -> Markup {
+    let title = TITLES.iter().find_map(|name| entry.properties.get(*name));
     html! {
-        h2 { (entry.kind) " " (entry.id) }
+        h2 {
+            @if let Some(title) = title { (plain(title)) " " }
+            small.quiet { (entry.kind) " " (entry.id) }
+        }
         dl {
             @for (name, value) in &entry.properties {
-                dt { (name) }
-                dd { (value.as_str().map_or_else(|| value.to_string(), str::to_owned)) }
+                @if !TITLES.contains(&name.as_str()) { (fact(name, &readable(name, &plain(value)))) }
             }
         }
     }
+}
+
+/// A field as the vendor's own page shows it: what HubSpot calls a body is HTML.
+fn readable(name: &str, value: &str) -> String {
+    if !name.ends_with("_body") {
+        return value.to_owned();
+    }
+    let text = value.replace("<br>", "\n");
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }

@@ -43,7 +43,7 @@ impl Salesforce {
     /// The API, and at `/` a page for people to read.
     pub fn router(self: Arc<Self>) -> Router {
         let show = |State(crm): State<Arc<Self>>| async move {
-            page::show("Salesforce", &crm.entries("Account"), &crm.entries("Task"))
+            page::show("Salesforce", crm.entries("Account"), &crm.entries("Task"))
         };
         Router::new().route("/", get(show)).fallback(any(call)).with_state(self)
     }
@@ -65,7 +65,7 @@ impl Salesforce {
 
     /// Makes the next `times` calls that begin with `on` (`PATCH /services/data`) go wrong.
     pub fn fail(&self, on: &str, fault: Fault, times: usize) {
-        self.book.fail(on, fault, times);
+        self.book.faults.add(on, fault, times);
     }
 
     /// Ends all sessions.
@@ -131,7 +131,7 @@ async fn call(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let fault = crm.book.next_fault(&format!("{method} {}", uri.path()));
+    let fault = crm.book.faults.next(&format!("{method} {}", uri.path()));
     let limited = refused(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.");
     super::answer(fault, limited, || {
         let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();

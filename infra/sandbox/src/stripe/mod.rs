@@ -77,6 +77,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use tokio::sync::Notify;
 
+pub(crate) use self::document::Document;
 pub use self::{
     delivery::{Attempt, Disturbance, signature},
     faults::{Fault, Reason},

@@ -26,8 +26,8 @@
 //! Times are seconds since 1970, amounts minor units. Leave out what you do not keep: an absent part is
 //! "not known", an empty list is "none", and the two decide differently. A field that is not in the
 //! list is refused, and with it the whole answer, so that a misspelt one is not silently "not known".
-//! The read must change nothing; it is repeated at will. `infra/sandbox/examples/application.rs` is a
-//! server that does all this.
+//! The read must change nothing; it is repeated at will. `infra/sandbox/src/application` is a server that
+//! does all this, and `infra/sandbox/examples/application.rs` runs it.
 
 #[cfg(test)]
 mod tests;
