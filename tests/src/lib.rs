@@ -22,13 +22,18 @@ mod log;
 mod people;
 mod queue;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{Case, CaseKey, CaseKind, ObjectId, Timestamp, event::case_kind};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use runtime::{Clock, Env, aws::Aws};
 use sandbox::{
     Clock as Hands,
+    policy::Policy,
     world::{Function, Options, Sandbox},
 };
 use serde_json::Value;
@@ -70,6 +75,17 @@ impl World {
 
     /// A world under a clock.
     pub async fn at(clock: Hands) -> Self {
+        Self::start(clock, None).await
+    }
+
+    /// A world at [`START`] whose company has a CRM, its own application and mail, and a policy that relies
+    /// on them.
+    pub async fn with_systems() -> Self {
+        let policy = Policy::relying(&starter()).expect("the starter bundle can be copied");
+        Self::start(Hands::held_at(START), Some(policy)).await
+    }
+
+    async fn start(clock: Hands, systems: Option<Policy>) -> Self {
         let sandbox = Sandbox::start(Options {
             data: None,
             clock: clock.clone(),
@@ -81,7 +97,13 @@ impl World {
         .expect("the stand-ins start");
         let env = |function| {
             let mut variables = sandbox.variables(function);
-            let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/policy");
+            let policy = match &systems {
+                Some(policy) => {
+                    variables.extend(sandbox.systems(function));
+                    policy.folder().to_owned()
+                }
+                None => starter(),
+            };
             variables.insert("POLICY_DIR".into(), policy.to_str().unwrap().into());
             variables.insert("STRIPE_REQUESTS_PER_SECOND".into(), "10000".into());
             variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Env>()
@@ -180,6 +202,10 @@ impl World {
         let activation = reconciler::Activation { sweep: reconciler::Sweep::Events };
         reconciler::handle(&self.reconciler, activation).await.unwrap()
     }
+}
+
+fn starter() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/policy")
 }
 
 /// A `Stripe-Signature` header (<https://docs.stripe.com/webhooks#verify-manually>).

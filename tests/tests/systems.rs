@@ -1,0 +1,184 @@
+//! The systems around Stripe: where work lands, what decisions rely on, and what only the approver may do.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+use domain::{
+    Case, CaseKind, CustomerId,
+    classify::Bucket,
+    plan::{Interlock, StepKind},
+};
+use sandbox::{application::Fault, crm::Entry};
+use serde_json::Value;
+use store::StepState;
+use stories::World;
+
+/// A customer who pays so much every month, is known everywhere, and whose card is then declined.
+struct Failing {
+    customer: String,
+    invoice: String,
+}
+
+async fn failing(world: &World, monthly: i64, decline: &str) -> Failing {
+    let stripe = &world.sandbox.stripe;
+    let customer = stripe.create_customer("Acme", "canary@example.test").unwrap();
+    let customer = customer["id"].as_str().unwrap().to_owned();
+    let method = stripe.attach_card(&customer, "pm_card_visa").unwrap();
+    let subscription = stripe.subscribe(&customer, monthly, "usd").unwrap();
+    world.sandbox.introduce_customers().unwrap();
+    deliver_all(world).await;
+    world.work(|| None).await;
+    stripe.card_becomes(method["id"].as_str().unwrap(), &format!("pm_card_decline_{decline}")).unwrap();
+    let invoice = stripe.renew(subscription["id"].as_str().unwrap()).unwrap().unwrap();
+    Failing { customer, invoice: invoice["id"].as_str().unwrap().to_owned() }
+}
+
+async fn deliver_all(world: &World) {
+    for event in world.handled_events() {
+        assert_eq!(world.deliver(&event).await, 200);
+    }
+}
+
+async fn recovery(world: &World, failing: &Failing) -> Case {
+    world.case(CaseKind::Recovery, &failing.invoice).await.unwrap()
+}
+
+/// The one company of the customer.
+fn company(world: &World, customer: &str) -> Entry {
+    let companies = world.sandbox.hubspot.entries("companies").into_iter();
+    let mut own = companies.filter(|company| company.properties["stripe_customer_id"] == customer);
+    let company = own.next().unwrap();
+    assert!(own.next().is_none());
+    company
+}
+
+#[tokio::test]
+async fn a_failed_payment_makes_one_task_for_the_accounts_owner_however_often_it_is_told() {
+    let world = World::with_systems().await;
+    let failing = failing(&world, 149_900, "insufficient_funds").await;
+    for _ in 0..3 {
+        // After two minutes the queue has forgotten the deduplication ids, so that the store is asked.
+        deliver_all(&world).await;
+        world.work(|| None).await;
+        world.wait(301);
+    }
+    let company = company(&world, &failing.customer);
+    let tasks = world.sandbox.hubspot.entries("tasks");
+    let [task] = tasks.as_slice() else { panic!("{tasks:?}") };
+    assert_eq!(task.of.as_ref(), Some(&company.id), "it stands on the account");
+    assert_eq!(task.properties["hubspot_owner_id"], company.properties["hubspot_owner_id"]);
+    let case = recovery(&world, &failing).await;
+    for row in world.steps(&case.key).await {
+        if let StepKind::Task(planned) = &row.step.kind {
+            assert_eq!(task.properties["hs_task_subject"], planned.title);
+            assert_eq!(row.state, StepState::Done { vendor_id: task.id.clone() });
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_between_the_crms_commit_and_our_record_makes_one_task() {
+    let world = World::with_systems().await;
+    let failing = failing(&world, 149_900, "insufficient_funds").await;
+    world.sandbox.hubspot.fail("POST /crm/v3/objects/tasks/batch/upsert", Fault::DropAfter, 3);
+    deliver_all(&world).await;
+    world.work(|| None).await;
+    world.wait(181);
+    world.work(|| None).await;
+    world.sweep_steps().await;
+    assert_eq!(world.sandbox.hubspot.entries("tasks").len(), 1);
+    let case = recovery(&world, &failing).await;
+    let steps = world.steps(&case.key).await;
+    let task = steps.iter().find(|row| matches!(row.step.kind, StepKind::Task(_))).unwrap();
+    assert!(matches!(task.state, StepState::Done { .. }), "{task:?}");
+}
+
+#[tokio::test]
+async fn a_small_account_gets_a_note_and_no_task() {
+    let world = World::with_systems().await;
+    let failing = failing(&world, 1900, "insufficient_funds").await;
+    deliver_all(&world).await;
+    world.work(|| None).await;
+    assert!(world.sandbox.hubspot.entries("tasks").is_empty());
+    let notes = world.sandbox.hubspot.entries("notes");
+    let failed = |note: &&Entry| note.properties["hs_note_body"].as_str().unwrap().contains("payment failed");
+    let notes: Vec<_> = notes.iter().filter(failed).collect();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert_eq!(notes[0].of.as_ref(), Some(&company(&world, &failing.customer).id));
+}
+
+#[tokio::test]
+async fn without_the_applications_answer_the_decision_is_more_cautious_and_made_again_later() {
+    let world = World::with_systems().await;
+    let failing = failing(&world, 1900, "expired_card").await;
+    world.sandbox.application.fail("GET /customers", Fault::ServerError, 100);
+    deliver_all(&world).await;
+    world.work(|| None).await;
+    let blind = recovery(&world, &failing).await;
+    assert!(blind.suppressed.iter().any(|one| one.because.contains("application")), "{:?}", blind.suppressed);
+    assert!(blind.suppressed.iter().all(|one| one.interlock == Interlock::MissingContext));
+    assert!(blind.revisit.is_some(), "it comes due by itself");
+    world.wait(901);
+    world.sandbox.application.repair();
+    world.sweep_cases().await;
+    let seeing = recovery(&world, &failing).await;
+    assert!(seeing.suppressed.is_empty(), "{:?}", seeing.suppressed);
+}
+
+#[tokio::test]
+async fn a_disputes_evidence_has_the_order_of_the_charge() {
+    let world = World::with_systems().await;
+    let stripe = &world.sandbox.stripe;
+    let customer = stripe.create_customer("Acme", "canary@example.test").unwrap();
+    let customer = customer["id"].as_str().unwrap();
+    stripe.attach_card(customer, "pm_card_visa").unwrap();
+    stripe.subscribe(customer, 29_900, "usd").unwrap();
+    let invoice = stripe.objects("invoice").remove(0);
+    let charge = stripe.charge_of(invoice["id"].as_str().unwrap()).unwrap();
+    world.sandbox.introduce_customers().unwrap();
+    let due = world.clock.seconds() + 9 * 86_400;
+    stripe.open_dispute(&charge, "subscription_canceled", 29_900, due).unwrap();
+    deliver_all(&world).await;
+    world.work(|| None).await;
+    let dispute = stripe.objects("dispute").remove(0);
+    let case = world.case(CaseKind::Dispute, dispute["id"].as_str().unwrap()).await.unwrap();
+    assert_eq!(case.classification.bucket, Bucket::DisputeNeedsResponse);
+    let steps = world.steps(&case.key).await;
+    let evidence = steps.iter().find_map(|row| match &row.step.kind {
+        StepKind::Evidence { checklist, .. } => Some(checklist),
+        _ => None,
+    });
+    let found: Vec<&str> = evidence.unwrap().iter().filter_map(|item| item.found.as_deref()).collect();
+    let number = invoice["number"].as_str().unwrap();
+    assert!(found.contains(&format!("application, order A-{number}").as_str()), "{found:?}");
+    assert!(found.contains(&"application, contract"), "{found:?}");
+}
+
+#[tokio::test]
+async fn every_seeded_customer_is_known_everywhere_and_a_second_time_changes_nothing() {
+    let world = World::with_systems().await;
+    sandbox::stripe::seed::day(&world.sandbox.stripe, 20, 7).unwrap();
+    world.sandbox.introduce_customers().unwrap();
+    let first = world.sandbox.hubspot.entries("companies");
+    assert_eq!(first.len(), 20);
+    for customer in world.sandbox.stripe.objects("customer") {
+        let id = CustomerId::parse(customer["id"].as_str().unwrap()).unwrap();
+        let account = world.processor.around.crm.as_ref().unwrap().account(&id).await.unwrap().unwrap();
+        assert!(account.segment.is_some() && account.annual_value.is_some(), "{account:?}");
+        assert!(account.renews.is_some() && account.owner.is_some(), "{account:?}");
+        let known = world.processor.around.application.as_ref().unwrap().read(&id).await.unwrap();
+        assert!(known.has_access() == Some(true) && known.usage.is_some(), "{known:?}");
+        for order in known.orders.unwrap() {
+            let charge = world.sandbox.stripe.object(order.charge.unwrap().as_str()).unwrap();
+            assert_eq!(charge["amount"], Value::from(order.amount.unwrap().amount));
+        }
+    }
+    world.sandbox.introduce_customers().unwrap();
+    assert_eq!(world.sandbox.hubspot.entries("companies"), first);
+}
