@@ -27,7 +27,8 @@ const SHOWN: usize = 60;
 pub(super) struct Board {
     pub(super) now: i64,
     pub(super) api: String,
-    pub(super) slack_url: String,
+    /// The pages of the other systems, by name.
+    pub(super) pages: Vec<(&'static str, String)>,
     pub(super) queues: Vec<Queue>,
     pub(super) totals: Totals,
     pub(super) charts: Vec<Chart>,
@@ -161,7 +162,12 @@ impl Board {
         Self {
             now: now.seconds(),
             api: url.to_owned(),
-            slack_url: sandbox.urls.slack.clone(),
+            pages: vec![
+                ("Slack", sandbox.urls.slack.clone()),
+                ("CRM", sandbox.urls.hubspot.clone()),
+                ("Application", sandbox.urls.application.clone()),
+                ("Outbox", sandbox.urls.ses.clone()),
+            ],
             queues: queues(sandbox),
             totals,
             charts: charts::of(all, now),

@@ -28,7 +28,7 @@ pub(super) fn whole(board: &Board) -> Markup {
                     p { "Stripe events in, governed next actions out. Money moves only on a signature." }
                     nav {
                         a href=(board.api) { "Approval inbox" }
-                        a href=(board.slack_url) { "Slack" }
+                        @for (name, url) in &board.pages { a href=(url) { (name) } }
                         a href="/_console/trail" { "Trail" }
                         a href="/_console/data" { "Data" }
                         span #live title="updates every two seconds" { "live" }

@@ -31,6 +31,9 @@ pub(super) struct Place {
     secrets: String,
     slack: String,
     oidc: String,
+    hubspot: String,
+    application: String,
+    ses: String,
     /// Of the stand-in; a secret that somebody else gave is not told again.
     webhook_secret: Option<String>,
     /// The public key of receipts and checkpoints, in hexadecimal.
@@ -57,6 +60,9 @@ impl Place {
             secrets: urls.secrets.clone(),
             slack: urls.slack.clone(),
             oidc: urls.oidc.clone(),
+            hubspot: urls.hubspot.clone(),
+            application: urls.application.clone(),
+            ses: urls.ses.clone(),
             webhook_secret: (!pipeline.test_mode).then(|| sandbox.keys.webhook_secret.clone()),
             receipt_key: crate::keys::newest_public(&sandbox.keys.receipt_key),
             stripe_key: sandbox.keys.stripe_secret_key.clone(),
@@ -75,7 +81,7 @@ pub(super) fn line(place: &Place) -> Result<()> {
 
 /// The lines for people.
 pub(super) fn people(place: &Place) {
-    let Place { api, console, slack, stripe, stripe_key, .. } = place;
+    let Place { api, console, slack, hubspot, application, ses, stripe, stripe_key, .. } = place;
     let key = place.receipt_key.as_ref().map_or_else(String::new, |key| {
         format!("Check what was signed: countersign trail verify --api {api} --public-key {key}\n")
     });
@@ -98,7 +104,10 @@ pub(super) fn people(place: &Place) {
         "\nCountersign runs. Watch it work:\n\n  \
          Console          {console}\n  \
          Approval inbox   {api}/   (sign in as \"Finance lead\")\n  \
-         Slack            {slack}\n\n\
+         Slack            {slack}\n  \
+         CRM              {hubspot}   (HubSpot: accounts with tasks, notes, payment status)\n  \
+         Application      {application}   (orders, usage, who has access)\n  \
+         Outbox           {ses}   (approved messages to customers)\n\n\
          {try_it}{deliver}{key}\
          Ctrl-C stops.\n\n"
     );

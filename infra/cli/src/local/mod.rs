@@ -39,6 +39,7 @@ pub(crate) fn run(options: &LocalOptions, env: &Env) -> Result<End> {
         port: options.port,
         data: options.data.clone(),
         policy: options.policy.clone().unwrap_or_else(policy),
+        relying: options.policy.is_none(),
         stripe,
     };
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -1,11 +1,15 @@
 //! The pipeline: stand-ins, functions, and what moves work between them.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result, anyhow};
 use runtime::{Clock, Env, aws::Aws};
 use sandbox::{
     Sandbox,
+    policy::Policy,
     world::{APPROVAL_QUEUE, APPROVALS_TABLE, CASES_TABLE, EVENT_QUEUE, Function, Options, TestMode},
 };
 use serde_json::Value;
@@ -26,6 +30,8 @@ pub struct Setup {
     pub data: Option<PathBuf>,
     /// The folder with the policy bundle.
     pub policy: PathBuf,
+    /// Whether decisions are to rely on the systems around Stripe even if the bundle does not ask for it.
+    pub relying: bool,
     /// Stripe's own test mode in place of the stand-in.
     pub stripe: Option<TestMode>,
 }
@@ -59,6 +65,7 @@ pub struct Prepared {
     listener: TcpListener,
     url: String,
     policy: PathBuf,
+    relying: bool,
     clock: Clock,
     /// The same clock, to be moved.
     time: sandbox::Clock,
@@ -110,7 +117,8 @@ impl Pipeline {
         if !test_mode {
             seed::endpoint(&sandbox, &format!("{url}/stripe/default"))?;
         }
-        Ok(Prepared { sandbox, listener, url, policy: setup.policy, clock, time, aws, test_mode })
+        let (policy, relying) = (setup.policy, setup.relying);
+        Ok(Prepared { sandbox, listener, url, policy, relying, clock, time, aws, test_mode })
     }
 
     /// Stops taking requests and messages, lets those at work finish, then stops the stand-ins.
@@ -124,12 +132,17 @@ impl Pipeline {
 }
 
 impl Prepared {
-    /// Lives through a day of billing, unless the folder holds one or Stripe is Stripe.
+    /// Lives through a day of billing, unless the folder holds one or Stripe is Stripe, and lets the systems
+    /// around Stripe know its customers.
     ///
     /// # Errors
     /// If the state cannot be kept.
     pub fn seed(&self) -> Result<()> {
-        if self.test_mode { Ok(()) } else { seed::day(&self.sandbox) }
+        if self.test_mode {
+            return Ok(());
+        }
+        seed::day(&self.sandbox)?;
+        self.sandbox.introduce_customers()
     }
 
     /// Starts the functions, the HTTP API, the queues, the schedules and Stripe's deliveries.
@@ -137,8 +150,11 @@ impl Prepared {
     /// # Errors
     /// If a function refuses its configuration.
     pub async fn start(self) -> Result<Pipeline> {
-        let Self { sandbox, listener, url, policy, clock, time, aws, test_mode } = self;
-        let env = |function| environment(&sandbox, function, &policy, &url);
+        let Self { sandbox, listener, url, policy, relying, clock, time, aws, test_mode } = self;
+        // Read at the start and never again.
+        let relying = relying.then(|| Policy::relying(&policy)).transpose()?;
+        let policy = relying.as_ref().map_or(policy.as_path(), Policy::folder);
+        let env = |function| environment(&sandbox, function, policy, &url);
         let mut functions = Functions {
             ingress: ingress::App::from_env(&env(Function::Ingress), clock.clone()).await?,
             processor: processor::App::from_env(&env(Function::Processor), clock.clone()).await?,
@@ -186,8 +202,9 @@ impl Prepared {
 }
 
 /// What the template sets, and what is different on one machine.
-fn environment(sandbox: &Sandbox, function: Function, policy: &std::path::Path, url: &str) -> Env {
+fn environment(sandbox: &Sandbox, function: Function, policy: &Path, url: &str) -> Env {
     let mut variables = sandbox.variables(function);
+    variables.extend(sandbox.systems(function));
     variables.insert("POLICY_DIR".to_owned(), policy.display().to_string());
     // Nobody waits five minutes to see a missed event found.
     variables.insert("EVENT_GRACE_SECONDS".to_owned(), "60".to_owned());

@@ -30,7 +30,7 @@ fn is_decided(id: &str) -> impl Fn(&Value) -> bool {
 async fn one_line_says_where_everything_is_and_a_signal_ends_it() {
     let local = Local::start(&["--no-seed"]);
     assert_eq!(local.ready["ready"], true);
-    for name in ["dynamodb", "sqs", "secrets", "stripe", "slack", "oidc"] {
+    for name in ["dynamodb", "sqs", "secrets", "stripe", "slack", "oidc", "hubspot", "application", "ses"] {
         assert!(local.at(name).starts_with("http://127.0.0.1:"), "{name}: {}", local.at(name));
     }
     assert!(local.at("webhook_secret").starts_with("whsec_"));
@@ -92,6 +92,23 @@ async fn a_seeded_day_ends_decided_and_asks_for_signatures() {
     assert!(board["queues"].as_array().unwrap().iter().all(|queue| queue["dead"] == 0), "{board}");
     let page = local.get("/_console").await.text().await.unwrap();
     assert!(page.contains("Review and sign"), "the console offers an approval");
+    for system in ["slack", "hubspot", "application", "ses"] {
+        assert!(page.contains(local.at(system)), "the console links {system}");
+    }
+    let steps = |kind: &str, state: &str| {
+        let rows = board["steps"].as_array().unwrap().iter();
+        rows.filter(|row| row["kind"] == kind && row["state"] == state).count()
+    };
+    assert!(steps("note", "done") > 0, "work landed in the CRM: {}", board["steps"]);
+    assert_eq!(steps("note", "failed") + steps("task", "failed"), 0, "{}", board["steps"]);
+    let crm = local.page("hubspot").await;
+    assert!(
+        crm.contains("Enterprise") && crm.contains("hs_note_body"),
+        "accounts with what is known of them"
+    );
+    let application = local.page("application").await;
+    assert!(application.contains("has access") && application.contains("provided"), "{application}");
+    assert!(local.page("ses").await.contains("Nothing was sent"), "no message goes out unsigned");
     assert!(
         !page.contains("canary") && !board.to_string().contains("canary"),
         "no personal data on the console"

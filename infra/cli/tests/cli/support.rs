@@ -92,6 +92,11 @@ impl Local {
         self.http.get(format!("{}{path}", self.at("api"))).send().await.unwrap()
     }
 
+    /// The page of a stand-in.
+    pub(crate) async fn page(&self, name: &str) -> String {
+        self.http.get(self.at(name)).send().await.unwrap().text().await.unwrap()
+    }
+
     /// The client: follows no redirect and keeps no cookie.
     pub(crate) fn http(&self) -> &Client {
         &self.http
