@@ -57,7 +57,7 @@ async fn send(app: &App, step: &Step, again: Option<&StepRow>) -> Sent {
             None => Sent::Failed(format!("`SLACK_CHANNELS` has no `{}` any more", told.channel)),
         },
         StepKind::Request { .. } => request(app, step).await,
-        _ => match app.around.land(step).await {
+        _ => match app.around.land(step, again.map(|row| row.since)).await {
             Landed::Done(id) => Sent::Done(id),
             Landed::Refused(why) => Sent::Failed(why),
             Landed::Later(why) => Sent::Later(why),

@@ -9,7 +9,7 @@ use connectors::{
     application::{self, CustomerContext},
     crm::Crm,
     failure::Cause,
-    help_desk::{self, Zendesk},
+    help_desk::{HelpDesk, Ticket},
 };
 use domain::{
     CustomerId, Timestamp,
@@ -28,7 +28,7 @@ pub struct Around {
     /// The CRM.
     pub crm: Option<Crm>,
     /// The help desk.
-    pub help_desk: Option<Zendesk>,
+    pub help_desk: Option<HelpDesk>,
     /// The business's own application.
     pub application: Option<CustomerContext>,
 }
@@ -49,15 +49,6 @@ impl Around {
     /// # Errors
     /// The first setting or secret that is missing or wrong.
     pub async fn from_env(env: &Env, secrets: &Secrets, clock: &Clock) -> Result<Self> {
-        let help_desk = match help_desk::Config::from_env(env)? {
-            None => None,
-            Some(config) => {
-                let token = secrets.get(&config.secret).await?;
-                let http = runtime::http::client(&[&config.base])?;
-                let (user, tags) = (&config.user, config.tags.clone());
-                Some(Zendesk::new(http, &config.base, user, token, tags, clock.clone()))
-            }
-        };
         let application = match application::Config::from_env(env)? {
             None => None,
             Some(config) => {
@@ -66,7 +57,11 @@ impl Around {
                 Some(CustomerContext::new(http, config.base, signing, clock.clone()))
             }
         };
-        Ok(Self { crm: Crm::from_env(env, secrets, clock.clone()).await?, help_desk, application })
+        Ok(Self {
+            crm: Crm::from_env(env, secrets, clock.clone()).await?,
+            help_desk: HelpDesk::from_env(env, secrets, clock.clone()).await?,
+            application,
+        })
     }
 
     /// What there is to write to.
@@ -128,8 +123,9 @@ impl Around {
         part("application", at, metrics, read).await
     }
 
-    /// Sends a step to the system that it is for.
-    pub(crate) async fn land(&self, step: &Step) -> Landed {
+    /// Sends a step to the system that it is for. `tried_since` is when it was planned, if an earlier run
+    /// may have sent it.
+    pub(crate) async fn land(&self, step: &Step, tried_since: Option<Timestamp>) -> Landed {
         let unknown = || Landed::Refused("whose record this belongs to is not known".into());
         let sent = match (&step.kind, &self.crm, &self.help_desk) {
             (StepKind::Task(task), Some(crm), _) => match &step.customer {
@@ -145,8 +141,9 @@ impl Around {
                 None => return unknown(),
             },
             (StepKind::Ticket { subject, text, priority }, _, Some(desk)) => {
-                let customer = step.customer.as_ref();
-                desk.put_ticket(&step.key, &step.case, customer, subject, text, *priority).await
+                let (key, case, customer) = (&step.key, &step.case, step.customer.as_ref());
+                let priority = *priority;
+                desk.put_ticket(&Ticket { key, case, customer, subject, text, priority, tried_since }).await
             }
             (StepKind::Reply { conversation, draft }, _, Some(desk)) => {
                 desk.put_reply_draft(&step.key, conversation, draft).await

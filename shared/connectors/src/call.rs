@@ -12,6 +12,7 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable as _};
+use domain::Timestamp;
 use reqwest::{Client, Method, Response, StatusCode, Url, header};
 use runtime::Clock;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -27,6 +28,9 @@ mod tests;
 
 /// How long a call may take in all.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Seconds until a time that a vendor names, at most: clocks differ.
+const LONGEST_WAIT: i64 = 3600;
 
 /// Bytes of an answer that are read; a longer one is unreadable.
 const LONGEST: usize = 4 << 20;
@@ -130,7 +134,7 @@ impl Api {
     }
 
     /// The time by the clock that it was given.
-    pub fn now(&self) -> domain::Timestamp {
+    pub fn now(&self) -> Timestamp {
         (self.clock)()
     }
 
@@ -286,7 +290,7 @@ impl Call<'_> {
         }
         let answer = request.send().await.map_err(|error| cause(&error, lost))?;
         let status = answer.status();
-        let after = retry_after(&answer);
+        let after = retry_after(&answer, self.api.now());
         let body = read(answer, lost).await;
         if status.is_success() {
             return Ok(Answer { status: status.as_u16(), body: body? });
@@ -333,9 +337,16 @@ fn cause(error: &reqwest::Error, lost: fn(Lost) -> Cause) -> Cause {
     }
 }
 
-/// Whole seconds; the other form, a date, is not used by those whom we call.
-fn retry_after(answer: &Response) -> Option<u64> {
-    answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+/// Seconds to wait: `Retry-After` in whole seconds (its other form, a date, is not used by those whom we
+/// call), else until the time in `X-RateLimit-Reset`
+/// (<https://developers.intercom.com/docs/references/rest-api/errors/rate-limiting/>).
+fn retry_after(answer: &Response, now: Timestamp) -> Option<u64> {
+    let header = |name| answer.headers().get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
+    let seconds = header("retry-after").or_else(|| {
+        let reset = Timestamp::from_seconds(header("x-ratelimit-reset")?);
+        Some(reset.since(now).clamp(1, LONGEST_WAIT))
+    })?;
+    u64::try_from(seconds).ok()
 }
 
 async fn read(mut answer: Response, lost: fn(Lost) -> Cause) -> Result<Vec<u8>, Cause> {

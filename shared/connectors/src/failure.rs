@@ -55,6 +55,12 @@ pub enum Cause {
         /// Seconds.
         after: u64,
     },
+    /// An earlier try may have happened and not show yet: to be looked for again.
+    #[error("an earlier try may not show yet; it is looked for again in {after} s")]
+    Settling {
+        /// Seconds.
+        after: u64,
+    },
     /// It was never reached.
     #[error("no connection")]
     NotReached,
@@ -117,7 +123,9 @@ impl ConnectorError {
             Cause::Refused { .. } | Cause::Contradictory(_) | Cause::NotFound(_) => Verdict::GiveUp,
             Cause::NotAllowed { .. } => Verdict::RetryLater { after: Some(60) },
             Cause::Limited { after } => Verdict::RetryLater { after: *after },
-            Cause::LeftAlone { after } => Verdict::RetryLater { after: Some(*after) },
+            Cause::LeftAlone { after } | Cause::Settling { after } => {
+                Verdict::RetryLater { after: Some(*after) }
+            }
             Cause::NotReached | Cause::NoAnswer(_) => Verdict::RetryLater { after: None },
             Cause::Unknown(_) => Verdict::LookFirst,
         }

@@ -4,9 +4,11 @@
 pub mod application;
 pub mod breaker;
 pub mod call;
+mod config;
 pub mod crm;
 pub mod failure;
 pub mod help_desk;
 pub mod slack;
 
+pub use config::ConfigError;
 pub use failure::{ConnectorError, Verdict};

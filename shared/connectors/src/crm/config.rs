@@ -1,27 +1,10 @@
 //! Which CRM, from the environment.
 
 use domain::Currency;
-use runtime::{
-    Clock, Env, EnvError, Secrets,
-    http::{self, Base},
-    secrets::SecretError,
-};
+use runtime::{Clock, Env, EnvError, Secrets};
 
 use super::{Credentials, Crm, Fields, HubSpot, Salesforce};
-
-/// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CrmConfigError {
-    /// A variable.
-    #[error(transparent)]
-    Env(#[from] EnvError),
-    /// A secret.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// TLS.
-    #[error("could not build the CRM's HTTP client")]
-    Http(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
+use crate::config::{ConfigError, client};
 
 impl Crm {
     /// The CRM that `CRM` names (`hubspot`, `salesforce`), or none if it is not set.
@@ -32,12 +15,8 @@ impl Crm {
     /// `SALESFORCE_CLIENT_ID`, and `SALESFORCE_CLIENT_SECRET_NAME`, the name of its secret's secret.
     ///
     /// # Errors
-    /// [`CrmConfigError`] says what to set.
-    pub async fn from_env(
-        env: &Env,
-        secrets: &Secrets,
-        clock: Clock,
-    ) -> Result<Option<Self>, CrmConfigError> {
+    /// [`ConfigError`] says what to set.
+    pub async fn from_env(env: &Env, secrets: &Secrets, clock: Clock) -> Result<Option<Self>, ConfigError> {
         match env.optional("CRM") {
             None => Ok(None),
             Some("hubspot") => {
@@ -62,10 +41,6 @@ impl Crm {
     }
 }
 
-fn client(base: &Base) -> Result<reqwest::Client, CrmConfigError> {
-    http::client(&[base]).map_err(|error| CrmConfigError::Http(error.into()))
-}
-
 fn fields(env: &Env, fields: Fields) -> Result<Fields, EnvError> {
     let mut fields = fields
         .with(env.optional("CRM_FIELDS").unwrap_or_default())
@@ -84,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    async fn configured(variables: &[(&str, &str)]) -> Result<Option<Crm>, CrmConfigError> {
+    async fn configured(variables: &[(&str, &str)]) -> Result<Option<Crm>, ConfigError> {
         let aws = [
             ("AWS_REGION", "eu-central-1"),
             ("AWS_ACCESS_KEY_ID", "local"),

@@ -22,7 +22,6 @@ use domain::{
 
 use crate::failure::ConnectorError;
 
-pub use config::CrmConfigError;
 pub use fields::{FieldError, Fields};
 pub use hubspot::HubSpot;
 pub use salesforce::{Credentials, Salesforce};

@@ -1,61 +1,123 @@
 //! The help desk: what a customer is talking about, tickets for colleagues, and drafts of replies.
-//! Nothing here is ever sent to a customer.
+//! Nothing here is ever sent to a customer, and nothing that a customer wrote is read.
+//!
+//! Two vendors, one enum. Each vendor's module says which rights and settings it needs;
+//! [`HelpDesk::check`] finds what is missing. A case has one ticket, and each later step of it is an
+//! internal note there; a draft is an internal note that says what it is, since neither vendor's API has
+//! drafts. Whatever we write ends with a mark of the step's key, by which it is found again (I4).
+//!
+//! Tickets that we made ourselves are no conversations of the customer: they would hold back messages,
+//! and draw drafts to themselves.
 
-#[cfg(test)]
-mod tests;
+mod config;
+mod intercom;
+mod words;
 mod zendesk;
 
-use runtime::{Env, EnvError, http::Base};
+use domain::{
+    CaseKey, CustomerId, Timestamp,
+    context::Conversations,
+    plan::{Draft, Priority, StepKey},
+};
 
+use crate::failure::ConnectorError;
+
+pub use config::Tags;
+pub use intercom::Intercom;
 pub use zendesk::Zendesk;
 
-/// Tags by which a team marks what a customer asks for, in lower case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tags {
-    /// `HELP_DESK_REFUND_TAGS`: money back; `refund` unless set.
-    pub refund: Vec<String>,
-    /// `HELP_DESK_CANCELLATION_TAGS`: an end; `cancellation` unless set.
-    pub cancellation: Vec<String>,
+/// Seconds for which a closed conversation is of interest: 90 days.
+const RECENT: i64 = 90 * 86_400;
+
+/// The configured help desk.
+#[derive(Debug, Clone)]
+pub enum HelpDesk {
+    /// Zendesk.
+    Zendesk(Zendesk),
+    /// Intercom.
+    Intercom(Intercom),
 }
 
-/// Which help desk, from the environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// `ZENDESK_SUBDOMAIN_URL`: `https://company.zendesk.com`.
-    pub base: Base,
-    /// `ZENDESK_USER`: the e-mail address of the agent that the token belongs to.
-    pub user: String,
-    /// `ZENDESK_TOKEN_SECRET`: the name of the secret with the API token.
-    pub secret: String,
-    /// What the tags mean.
-    pub tags: Tags,
+/// What a case's ticket is to say.
+#[derive(Debug, Clone, Copy)]
+pub struct Ticket<'a> {
+    /// The step that writes it.
+    pub key: &'a StepKey,
+    /// The case that it belongs to.
+    pub case: &'a CaseKey,
+    /// Whom it is about.
+    pub customer: Option<&'a CustomerId>,
+    /// What it is about, in a line.
+    pub subject: &'a str,
+    /// What happened and what to do.
+    pub text: &'a str,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// When the step was planned, if an earlier run may have sent it: an outcome of then may not show
+    /// yet.
+    pub tried_since: Option<Timestamp>,
 }
 
-impl Config {
-    /// `None` without `HELP_DESK`: then this part of every context is missing, and tickets stay with
-    /// the case.
+impl HelpDesk {
+    /// What a customer is talking about: newest first what is open and what changed within 90 days;
+    /// nothing if the help desk does not know them.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
-    pub fn from_env(env: &Env) -> Result<Option<Self>, EnvError> {
-        match env.optional("HELP_DESK") {
-            None => return Ok(None),
-            Some("zendesk") => {}
-            Some(_) => return Err(EnvError::invalid("HELP_DESK", "`zendesk`, or absent")),
-        }
-        let base = env.optional_base("ZENDESK_SUBDOMAIN_URL")?;
-        let tags = |name: &str, usual: &str| -> Vec<String> {
-            let given = env.optional(name).unwrap_or(usual);
-            given.split(',').map(|tag| tag.trim().to_lowercase()).filter(|tag| !tag.is_empty()).collect()
+    /// [`Cause::Contradictory`](crate::failure::Cause::Contradictory) if the customer is there twice, or
+    /// more is there than is read.
+    pub async fn conversations(
+        &self,
+        customer: &CustomerId,
+        email: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Conversations, ConnectorError> {
+        let mut items = match self {
+            Self::Zendesk(desk) => desk.conversations(customer, email).await?,
+            Self::Intercom(desk) => desk.conversations(customer, email, now).await?,
         };
-        Ok(Some(Self {
-            base: base.ok_or(EnvError::Missing { name: "ZENDESK_SUBDOMAIN_URL" })?,
-            user: env.required("ZENDESK_USER")?.to_owned(),
-            secret: env.required("ZENDESK_TOKEN_SECRET")?.to_owned(),
-            tags: Tags {
-                refund: tags("HELP_DESK_REFUND_TAGS", "refund"),
-                cancellation: tags("HELP_DESK_CANCELLATION_TAGS", "cancellation"),
-            },
-        }))
+        items.retain(|one| one.open || now.since(one.updated) <= RECENT);
+        items.sort_by_key(|one| std::cmp::Reverse(one.updated));
+        Ok(Conversations { items })
+    }
+
+    /// The case's ticket: makes it, or adds an internal note to the one that the case already has, and
+    /// gives the vendor's id of it. Doing it again for the same key changes nothing more.
+    ///
+    /// # Errors
+    /// After every verdict but [`GiveUp`](crate::Verdict::GiveUp) call it again: it looks first.
+    pub async fn put_ticket(&self, ticket: &Ticket<'_>) -> Result<String, ConnectorError> {
+        match self {
+            Self::Zendesk(desk) => desk.put_ticket(ticket).await,
+            Self::Intercom(desk) => desk.put_ticket(ticket).await,
+        }
+    }
+
+    /// Leaves a draft of a reply in a conversation, for a person to check and send, and gives the
+    /// conversation's id. Doing it again for the same key changes nothing more.
+    ///
+    /// # Errors
+    /// As [`HelpDesk::put_ticket`].
+    pub async fn put_reply_draft(
+        &self,
+        key: &StepKey,
+        conversation: &str,
+        draft: &Draft,
+    ) -> Result<String, ConnectorError> {
+        let text = words::draft(draft);
+        match self {
+            Self::Zendesk(desk) => desk.put_reply_draft(key, conversation, &text).await,
+            Self::Intercom(desk) => desk.put_reply_draft(key, conversation, &text).await,
+        }
+    }
+
+    /// What is missing, each with what to do; reads only, for `countersign doctor`.
+    ///
+    /// # Errors
+    /// If the help desk does not answer or refuses the key.
+    pub async fn check(&self) -> Result<Vec<String>, ConnectorError> {
+        match self {
+            Self::Zendesk(desk) => desk.check().await,
+            Self::Intercom(desk) => desk.check().await,
+        }
     }
 }

@@ -1,25 +1,32 @@
 //! Zendesk's Support API: <https://developer.zendesk.com/api-reference/ticketing/introduction/>.
 //!
-//! A ticket of a case has the case as its `external_id`, and everything that we write ends with a mark
-//! of the step's key, so that it can be found again. Creating a ticket takes an `Idempotency-Key`, and
-//! may be repeated. A note has no such key; it is written with `safe_update` and the ticket's own time
-//! as it was when its comments were looked through, and so never beside another note: the second is
-//! refused with 409 (the section on update collisions in
-//! <https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/>).
+//! **Rights**: an agent who may see all tickets and users and write internal notes; the token is an API
+//! token (<https://developer.zendesk.com/api-reference/introduction/security-and-auth/>). A user is found by
+//! the Stripe customer id in `external_id`, else by e-mail address.
 //!
-//! There are no drafts in this API: a draft is an internal note that says what it is.
+//! **Once**: a case's ticket has the case as its `external_id`, by which tickets are listed; it need not be
+//! unique (<https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#list-tickets>). Creation
+//! takes an `Idempotency-Key` besides, kept for two hours
+//! (<https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency>), so it may be repeated.
+//! A note has no such key; it is written with `safe_update` and the ticket's own time as it was when its
+//! comments were looked through, and so never beside another note: the second is refused with 409
+//! (<https://developer.zendesk.com/documentation/ticketing/managing-tickets/creating-and-updating-tickets/#protecting-against-ticket-update-collisions>).
+//!
+//! A comment's `body` is read as Markdown, in which a customer's text could show a picture from anywhere;
+//! so `html_body` is written, with every character as text
+//! (<https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_comments/#bodies>).
 
 use domain::{
     CaseKey, CustomerId, Timestamp,
-    context::{Conversation, Conversations, Urgency},
-    plan::{Draft, Priority, StepKey},
+    context::{Conversation, Urgency},
+    plan::StepKey,
 };
 use reqwest::{Client, Method, StatusCode};
 use runtime::{Clock, http::Base};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::Tags;
+use super::{Tags, Ticket, words};
 use crate::{
     ConnectorError,
     call::{Api, Auth, Kind, Refusal, parsed},
@@ -30,10 +37,8 @@ use crate::{
 const PAGE: &str = "100";
 /// Pages that are read before giving up.
 const PAGES: usize = 5;
-/// Seconds for which a closed conversation is of interest: 90 days.
-const RECENT: i64 = 90 * 86_400;
-/// Characters of a text that are sent; Zendesk takes 65,536 bytes.
-const LONGEST: usize = 15_000;
+/// What our tickets' `external_id` begins with.
+const OURS: &str = "countersign:";
 
 /// A client of one Zendesk account.
 #[derive(Debug, Clone)]
@@ -55,7 +60,7 @@ struct User {
 
 #[derive(Deserialize)]
 struct Tickets {
-    tickets: Vec<Ticket>,
+    tickets: Vec<Row>,
 }
 
 #[derive(Deserialize)]
@@ -74,12 +79,13 @@ struct Meta {
 
 #[derive(Deserialize)]
 struct One {
-    ticket: Ticket,
+    ticket: Row,
 }
 
 #[derive(Deserialize)]
-struct Ticket {
+struct Row {
     id: u64,
+    external_id: Option<String>,
     status: String,
     priority: Option<Urgency>,
     #[serde(default)]
@@ -91,7 +97,10 @@ struct Ticket {
 
 #[derive(Deserialize)]
 struct Comment {
+    #[serde(default)]
     body: String,
+    #[serde(default)]
+    html_body: String,
 }
 
 #[derive(Serialize)]
@@ -99,7 +108,7 @@ struct Write<'a> {
     ticket: Written<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct Written<'a> {
     comment: Note,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,9 +125,9 @@ struct Written<'a> {
     safe_update: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct Note {
-    body: String,
+    html_body: String,
     public: bool,
 }
 
@@ -130,96 +139,58 @@ impl Zendesk {
         Self { api: Api::new("zendesk", http, base.as_str(), refusal, clock).with_auth(auth), tags }
     }
 
-    /// What a customer is talking about; nothing if the help desk does not know them.
-    ///
-    /// # Errors
-    /// [`Cause::Contradictory`] if the customer is there twice, or more is there than is read.
-    pub async fn conversations(
+    pub(super) async fn conversations(
         &self,
         customer: &CustomerId,
         email: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Conversations, ConnectorError> {
+    ) -> Result<Vec<Conversation>, ConnectorError> {
         const CALL: &str = "conversations.read";
-        let Some(user) = self.user(customer, email).await? else { return Ok(Conversations::default()) };
+        let Some(user) = self.user(customer, email).await? else { return Ok(Vec::new()) };
         let path = ["api", "v2", "users", &user.to_string(), "tickets", "requested"];
-        let tickets: Vec<Ticket> = self.all(CALL, &path).await?;
-        let unreadable = || self.api.error(CALL, Cause::Contradictory("a ticket without a time"));
-        let mut items = Vec::new();
-        for ticket in tickets {
-            let one = self.conversation(ticket).ok_or_else(unreadable)?;
-            if one.open || now.since(one.updated) <= RECENT {
-                items.push(one);
-            }
-        }
-        items.sort_by_key(|one| std::cmp::Reverse(one.updated));
-        Ok(Conversations { items })
+        let tickets: Vec<Row> = self.all(CALL, &path).await?;
+        let theirs = tickets
+            .into_iter()
+            .filter(|row| !row.external_id.as_ref().is_some_and(|id| id.starts_with(OURS)))
+            .map(|row| self.conversation(row));
+        let items: Option<Vec<Conversation>> = theirs.collect();
+        items.ok_or_else(|| self.api.error(CALL, Cause::Contradictory("a ticket without a time")))
     }
 
-    /// The case's ticket: creates it, or adds an internal note to the one that the case already has.
-    /// Doing it again for the same key changes nothing more.
-    ///
-    /// # Errors
-    /// After [`Verdict::LookFirst`](crate::Verdict::LookFirst) call it again: it looks first.
-    pub async fn put_ticket(
-        &self,
-        key: &StepKey,
-        case: &CaseKey,
-        customer: Option<&CustomerId>,
-        subject: &str,
-        text: &str,
-        priority: Priority,
-    ) -> Result<String, ConnectorError> {
+    pub(super) async fn put_ticket(&self, ticket: &Ticket<'_>) -> Result<String, ConnectorError> {
         const CALL: &str = "ticket.put";
-        if let Some(ticket) = self.find_ticket(case).await? {
-            return self.note(CALL, ticket, key, text).await;
+        if let Some(id) = self.find_ticket(ticket.case).await? {
+            return self.note(CALL, id, ticket.key, ticket.text).await;
         }
-        let requester_id = match customer {
+        let requester_id = match ticket.customer {
             Some(customer) => self.user(customer, None).await?,
             None => None,
         };
-        let ticket = Written {
-            comment: Note { body: marked(text, key), public: false },
-            subject: Some(inert(subject, 150).replace('\n', " ")),
-            external_id: Some(external_id(case)),
-            priority: Some(priority.as_str()),
+        let written = Written {
+            comment: Note { html_body: words::html(ticket.text, ticket.key), public: false },
+            subject: Some(words::subject(ticket.subject)),
+            external_id: Some(external_id(ticket.case)),
+            priority: Some(ticket.priority.as_str()),
             requester_id,
-            updated_stamp: None,
-            safe_update: None,
+            ..Written::default()
         };
         let call = self.api.call(Kind::Idempotent, CALL, Method::POST, &["api", "v2", "tickets"]);
-        let created: One =
-            call.header("idempotency-key", key.as_str()).json(&Write { ticket }).send().await?;
-        Ok(created.ticket.id.to_string())
+        let call = call.header("idempotency-key", ticket.key.as_str());
+        let created = call.json(&Write { ticket: written }).send::<One>().await;
+        Ok(self.unless_busy(created)?.ticket.id.to_string())
     }
 
-    /// Leaves a draft of a reply in a conversation, for a person to send. Doing it again for the same
-    /// key changes nothing more.
-    ///
-    /// # Errors
-    /// As [`Zendesk::put_ticket`].
-    pub async fn put_reply_draft(
+    pub(super) async fn put_reply_draft(
         &self,
         key: &StepKey,
         conversation: &str,
-        draft: &Draft,
+        text: &str,
     ) -> Result<String, ConnectorError> {
         const CALL: &str = "reply_draft.put";
         let failed = |_| self.api.error(CALL, Cause::NotFound("a conversation of that id"));
-        let ticket: u64 = conversation.parse().map_err(failed)?;
-        let subject = if draft.subject.is_empty() { "" } else { &format!("{}\n\n", draft.subject) };
-        let text = format!(
-            "DRAFT, not sent. Template {}, {}. Check it, then send it as a public reply.\n\n{subject}{}",
-            draft.template, draft.locale, draft.text
-        );
-        self.note(CALL, ticket, key, &text).await
+        self.note(CALL, conversation.parse().map_err(failed)?, key, text).await
     }
 
-    /// The ticket of a case.
-    ///
-    /// # Errors
-    /// [`Cause::Contradictory`] if there are several.
-    pub async fn find_ticket(&self, case: &CaseKey) -> Result<Option<u64>, ConnectorError> {
+    async fn find_ticket(&self, case: &CaseKey) -> Result<Option<u64>, ConnectorError> {
         const CALL: &str = "ticket.find";
         let call = self.api.call(Kind::Read, CALL, Method::GET, &["api", "v2", "tickets"]);
         let found: Tickets = call.query(&[("external_id", &*external_id(case))]).send().await?;
@@ -230,14 +201,12 @@ impl Zendesk {
         }
     }
 
-    /// Whether the token is accepted, without changing anything.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub async fn check(&self) -> Result<(), ConnectorError> {
-        let call = self.api.call(Kind::Read, "check", Method::GET, &["api", "v2", "tickets"]);
-        let _: Page<Ticket> = call.query(&[("page[size]", "1")]).send().await?;
-        Ok(())
+    pub(super) async fn check(&self) -> Result<Vec<String>, ConnectorError> {
+        for (name, path) in [("tickets.read", "tickets"), ("users.read", "users")] {
+            let call = self.api.call(Kind::Read, name, Method::GET, &["api", "v2", path]);
+            call.query(&[("page[size]", "1")]).answer().await?;
+        }
+        Ok(Vec::new())
     }
 
     /// By our id of the customer, else by e-mail address.
@@ -277,27 +246,27 @@ impl Zendesk {
         // The time is read before the comments: a note that comes between makes the write a conflict.
         let before: One = self.api.call(Kind::Read, name, Method::GET, &path).send().await?;
         let comments: Vec<Comment> = self.all(name, &["api", "v2", "tickets", &id, "comments"]).await?;
-        if comments.iter().any(|comment| comment.body.contains(&mark(key))) {
+        let mark = words::mark(key);
+        if comments.iter().any(|one| one.body.contains(&mark) || one.html_body.contains(&mark)) {
             return Ok(id);
         }
         let ticket = Written {
-            comment: Note { body: marked(text, key), public: false },
-            subject: None,
-            external_id: None,
-            priority: None,
-            requester_id: None,
+            comment: Note { html_body: words::html(text, key), public: false },
             updated_stamp: Some(&before.ticket.updated_at),
             safe_update: Some(true),
+            ..Written::default()
         };
         let call = self.api.call(Kind::Once, name, Method::PUT, &path).json(&Write { ticket });
-        match call.send::<One>().await {
-            Ok(_) => Ok(id),
-            // Somebody was faster; who it was shows when this is called again.
-            Err(ConnectorError { cause: Cause::Refused { status: 409, .. }, .. }) => {
-                Err(self.api.error(name, Cause::Limited { after: None }))
-            }
-            Err(error) => Err(error),
-        }
+        self.unless_busy(call.send::<One>().await)?;
+        Ok(id)
+    }
+
+    /// 409 means that another run writes at the same time: to be called again, which looks first.
+    fn unless_busy<T>(&self, sent: Result<T, ConnectorError>) -> Result<T, ConnectorError> {
+        sent.map_err(|error| match error.cause {
+            Cause::Refused { status: 409, .. } => self.api.error(error.call, Cause::Limited { after: None }),
+            _ => error,
+        })
     }
 
     async fn all<T: for<'a> Deserialize<'a>>(
@@ -321,44 +290,24 @@ impl Zendesk {
         Err(self.api.error(name, Cause::Contradictory("more entries than are read")))
     }
 
-    fn conversation(&self, ticket: Ticket) -> Option<Conversation> {
-        let asks = |tags: &[String]| ticket.tags.iter().any(|tag| tags.contains(&tag.to_lowercase()));
+    fn conversation(&self, row: Row) -> Option<Conversation> {
+        let (asks_refund, asks_cancellation) = self.tags.asked(row.tags.iter().map(String::as_str));
         Some(Conversation {
-            id: ticket.id.to_string(),
+            id: row.id.to_string(),
             // A word that is not known counts as open.
-            open: !matches!(ticket.status.as_str(), "solved" | "closed"),
-            asks_refund: asks(&self.tags.refund),
-            asks_cancellation: asks(&self.tags.cancellation),
-            assignee: ticket.assignee_id.map(|id| id.to_string()),
-            created: Timestamp::parse_rfc3339(&ticket.created_at)?,
-            updated: Timestamp::parse_rfc3339(&ticket.updated_at)?,
-            urgency: ticket.priority.unwrap_or(Urgency::Normal),
+            open: !matches!(row.status.as_str(), "solved" | "closed"),
+            asks_refund,
+            asks_cancellation,
+            assignee: row.assignee_id.map(|id| id.to_string()),
+            created: Timestamp::parse_rfc3339(&row.created_at)?,
+            updated: Timestamp::parse_rfc3339(&row.updated_at)?,
+            urgency: row.priority.unwrap_or(Urgency::Normal),
         })
     }
 }
 
 fn external_id(case: &CaseKey) -> String {
-    format!("countersign:{case}")
-}
-
-fn mark(key: &StepKey) -> String {
-    format!("[countersign {key}]")
-}
-
-fn marked(text: &str, key: &StepKey) -> String {
-    format!("{}\n\n{}", inert(text, LONGEST), mark(key))
-}
-
-/// Without control characters, and without a mark that is not ours; cut with an ellipsis.
-fn inert(text: &str, longest: usize) -> String {
-    // Four bytes at most for each character: the rest of a megabyte is not looked at.
-    let mut out: String =
-        text.chars().filter(|c| *c == '\n' || !c.is_control()).take(longest.saturating_add(1)).collect();
-    out = out.replace("[countersign", "(countersign");
-    if out.chars().count() > longest {
-        out = out.chars().take(longest.saturating_sub(1)).chain(['…']).collect();
-    }
-    out
+    format!("{OURS}{case}")
 }
 
 /// `{"error": "RecordInvalid", "description": "…"}`; `error` is an object for some.
