@@ -338,15 +338,20 @@ fn cause(error: &reqwest::Error, lost: fn(Lost) -> Cause) -> Cause {
 }
 
 /// Seconds to wait: `Retry-After` in whole seconds (its other form, a date, is not used by those whom we
-/// call), else until the time in `X-RateLimit-Reset`
-/// (<https://developers.intercom.com/docs/references/rest-api/errors/rate-limiting/>).
+/// call). Where the rate is limited, other headers tell it, too, which stand in every answer otherwise:
+/// when Intercom's window ends, and how long HubSpot's is
+/// (<https://developers.intercom.com/docs/references/rest-api/errors/rate-limiting/>,
+/// <https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines>).
 fn retry_after(answer: &Response, now: Timestamp) -> Option<u64> {
     let header = |name| answer.headers().get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
-    let seconds = header("retry-after").or_else(|| {
-        let reset = Timestamp::from_seconds(header("x-ratelimit-reset")?);
-        Some(reset.since(now).clamp(1, LONGEST_WAIT))
-    })?;
-    u64::try_from(seconds).ok()
+    let window = || match answer.status() {
+        StatusCode::TOO_MANY_REQUESTS => header("x-ratelimit-reset")
+            .map(|reset| Timestamp::from_seconds(reset).since(now))
+            .or_else(|| Some(header("x-hubspot-ratelimit-interval-milliseconds")? / 1000))
+            .map(|seconds| seconds.clamp(1, LONGEST_WAIT)),
+        _ => None,
+    };
+    u64::try_from(header("retry-after").or_else(window)?).ok()
 }
 
 async fn read(mut answer: Response, lost: fn(Lost) -> Cause) -> Result<Vec<u8>, Cause> {
