@@ -30,6 +30,11 @@ SYSTEMS = {
         AGENT,
         {"ZendeskToken": {"secretsmanager:GetSecretValue"}},
     ),
+    "intercom": (
+        {"HelpDesk": "intercom", "IntercomTicketType": "1"},
+        AGENT,
+        {"IntercomToken": {"secretsmanager:GetSecretValue"}},
+    ),
     "application": ({"ApplicationUrl": "https://x.com"}, AGENT, {"ApplicationKey": {"secretsmanager:GetSecretValue"}}),
     "access": ({"AccessUrl": "https://x.com"}, ["ApproverRole"], {"AccessKey": {"secretsmanager:GetSecretValue"}}),
     "mail": (
@@ -39,7 +44,7 @@ SYSTEMS = {
     ),
 }
 # All that one deployment can have at a time.
-EVERYTHING = [name for name in SYSTEMS if name != "salesforce"]
+EVERYTHING = [name for name in SYSTEMS if name not in ("salesforce", "intercom")]
 
 READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 PUT = {"dynamodb:PutItem", "dynamodb:ConditionCheckItem"}

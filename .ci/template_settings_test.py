@@ -40,6 +40,13 @@ SYSTEMS = [
         | {"ZENDESK_SUBDOMAIN_URL", "ZENDESK_USER", "ZENDESK_TOKEN_SECRET"},
         "ZendeskToken",
     ),
+    (
+        {"HelpDesk": "intercom", "IntercomTicketType": "1"},
+        AGENT,
+        {"HELP_DESK", "HELP_DESK_REFUND_TAGS", "HELP_DESK_CANCELLATION_TAGS", "INTERCOM_API_BASE"}
+        | {"INTERCOM_CUSTOMER_FIELD", "INTERCOM_TICKET_TYPE", "INTERCOM_TOKEN_SECRET"},
+        "IntercomToken",
+    ),
     ({"ApplicationUrl": "https://x.com"}, AGENT, {"APPLICATION_URL", "APPLICATION_SECRET"}, "ApplicationKey"),
     ({"AccessUrl": "https://x.com"}, ("Approver",), {"ACCESS_URL", "ACCESS_SECRET"}, "AccessKey"),
     ({"MailFrom": "billing@example.com", "MailIdentity": "example.com"}, ("Approver",), {"MAIL_FROM"}, None),

@@ -14,7 +14,11 @@ use domain::{
     classify::Bucket,
     plan::{Interlock, StepKind},
 };
-use sandbox::{application::Fault, crm::Entry};
+use sandbox::{
+    application::Fault,
+    crm::Entry,
+    help_desk::{Person, Said},
+};
 use serde_json::Value;
 use store::StepState;
 use stories::World;
@@ -25,12 +29,18 @@ struct Failing {
     invoice: String,
 }
 
-async fn failing(world: &World, monthly: i64, decline: &str) -> Failing {
+async fn failing(world: &World, monthly: i64, decline: &str, wrote: &[Said]) -> Failing {
     let stripe = &world.sandbox.stripe;
     let customer = stripe.create_customer("Acme", "canary@example.test").unwrap();
     let customer = customer["id"].as_str().unwrap().to_owned();
     let method = stripe.attach_card(&customer, "pm_card_visa").unwrap();
     let subscription = stripe.subscribe(&customer, monthly, "usd").unwrap();
+    let person = Person {
+        customer: Some(customer.clone()),
+        email: "canary@example.test".to_owned(),
+        name: "Acme".to_owned(),
+    };
+    world.sandbox.zendesk.seed(&person, wrote).unwrap();
     world.sandbox.introduce_customers().unwrap();
     deliver_all(world).await;
     world.work(|| None).await;
@@ -61,7 +71,7 @@ fn company(world: &World, customer: &str) -> Entry {
 #[tokio::test]
 async fn a_failed_payment_makes_one_task_for_the_accounts_owner_however_often_it_is_told() {
     let world = World::with_systems().await;
-    let failing = failing(&world, 149_900, "insufficient_funds").await;
+    let failing = failing(&world, 149_900, "insufficient_funds", &[]).await;
     for _ in 0..3 {
         // After two minutes the queue has forgotten the deduplication ids, so that the store is asked.
         deliver_all(&world).await;
@@ -85,7 +95,7 @@ async fn a_failed_payment_makes_one_task_for_the_accounts_owner_however_often_it
 #[tokio::test]
 async fn a_crash_between_the_crms_commit_and_our_record_makes_one_task() {
     let world = World::with_systems().await;
-    let failing = failing(&world, 149_900, "insufficient_funds").await;
+    let failing = failing(&world, 149_900, "insufficient_funds", &[]).await;
     world.sandbox.hubspot.fail("POST /crm/v3/objects/tasks/batch/upsert", Fault::DropAfter, 3);
     deliver_all(&world).await;
     world.work(|| None).await;
@@ -102,7 +112,7 @@ async fn a_crash_between_the_crms_commit_and_our_record_makes_one_task() {
 #[tokio::test]
 async fn a_small_account_gets_a_note_and_no_task() {
     let world = World::with_systems().await;
-    let failing = failing(&world, 1900, "insufficient_funds").await;
+    let failing = failing(&world, 1900, "insufficient_funds", &[]).await;
     deliver_all(&world).await;
     world.work(|| None).await;
     assert!(world.sandbox.hubspot.entries("tasks").is_empty());
@@ -116,7 +126,7 @@ async fn a_small_account_gets_a_note_and_no_task() {
 #[tokio::test]
 async fn without_the_applications_answer_the_decision_is_more_cautious_and_made_again_later() {
     let world = World::with_systems().await;
-    let failing = failing(&world, 1900, "expired_card").await;
+    let failing = failing(&world, 1900, "expired_card", &[]).await;
     world.sandbox.application.fail("GET /customers", Fault::ServerError, 100);
     deliver_all(&world).await;
     world.work(|| None).await;
@@ -132,8 +142,27 @@ async fn without_the_applications_answer_the_decision_is_more_cautious_and_made_
 }
 
 #[tokio::test]
-async fn a_disputes_evidence_has_the_order_of_the_charge() {
+async fn nobody_is_written_to_about_money_while_they_wait_for_urgent_help() {
     let world = World::with_systems().await;
+    let urgent = Said {
+        subject: "Nobody can sign in".to_owned(),
+        text: "canary".to_owned(),
+        state: "open".to_owned(),
+        priority: Some("urgent".to_owned()),
+        at: world.clock.seconds() - 60,
+        ..Said::default()
+    };
+    let failing = failing(&world, 1900, "expired_card", &[urgent]).await;
+    deliver_all(&world).await;
+    world.work(|| None).await;
+    let case = recovery(&world, &failing).await;
+    let held: Vec<_> = case.suppressed.iter().map(|one| one.interlock).collect();
+    assert_eq!(held, [Interlock::PriorityTicket], "{:?}", case.suppressed);
+    assert!(!serde_json::to_string(&case).unwrap().contains("canary"), "their words stay in the help desk");
+}
+
+/// A customer's dispute of the one charge, and its invoice.
+async fn disputed(world: &World) -> (Case, Value) {
     let stripe = &world.sandbox.stripe;
     let customer = stripe.create_customer("Acme", "canary@example.test").unwrap();
     let customer = customer["id"].as_str().unwrap();
@@ -144,10 +173,34 @@ async fn a_disputes_evidence_has_the_order_of_the_charge() {
     world.sandbox.introduce_customers().unwrap();
     let due = world.clock.seconds() + 9 * 86_400;
     stripe.open_dispute(&charge, "subscription_canceled", 29_900, due).unwrap();
-    deliver_all(&world).await;
-    world.work(|| None).await;
+    for _ in 0..2 {
+        deliver_all(world).await;
+        world.work(|| None).await;
+        // The queue forgets the deduplication ids, so that the store is asked.
+        world.wait(301);
+    }
     let dispute = stripe.objects("dispute").remove(0);
     let case = world.case(CaseKind::Dispute, dispute["id"].as_str().unwrap()).await.unwrap();
+    (case, invoice)
+}
+
+#[tokio::test]
+async fn a_dispute_makes_one_ticket_in_the_help_desk_however_often_it_is_told() {
+    let world = World::with_systems().await;
+    world.sandbox.zendesk.fail("POST /api/v2/tickets", Fault::DropAfter, 1);
+    let (case, _) = disputed(&world).await;
+    world.sweep_steps().await;
+    let threads = world.sandbox.zendesk.threads();
+    let tickets: Vec<_> = threads.iter().filter(|one| one.case.is_some()).collect();
+    let [ticket] = tickets.as_slice() else { panic!("{tickets:?}") };
+    assert_eq!(ticket.case.as_deref(), Some(case.key.to_string().as_str()));
+    assert!(ticket.entries.iter().all(|entry| !entry.public), "the customer sees none of it: {ticket:?}");
+}
+
+#[tokio::test]
+async fn a_disputes_evidence_has_the_order_of_the_charge() {
+    let world = World::with_systems().await;
+    let (case, invoice) = disputed(&world).await;
     assert_eq!(case.classification.bucket, Bucket::DisputeNeedsResponse);
     let steps = world.steps(&case.key).await;
     let evidence = steps.iter().find_map(|row| match &row.step.kind {

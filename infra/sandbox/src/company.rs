@@ -1,11 +1,18 @@
-//! What the pretend company knows of its customers besides Stripe: an account in the CRM; orders, usage,
-//! contract and access in its own application. All of it fits what Stripe says.
+//! What the pretend company knows of its customers besides Stripe: an account in the CRM; what they wrote
+//! to the help desk; orders, usage, contract and access in its own application. All of it fits what Stripe
+//! says.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::{Sandbox, clock::instant, stripe::Document as _};
+use crate::{
+    Sandbox,
+    clock::instant,
+    help_desk::{Person, Said},
+    stripe::Document as _,
+};
 
+const HOUR: i64 = 3600;
 const DAY: i64 = 86_400;
 
 /// A customer as Stripe has it, with what is told apart by its place in the order of joining.
@@ -38,6 +45,7 @@ pub(crate) fn introduce(sandbox: &Sandbox) -> Result<()> {
             let account = one.account().as_object().cloned().context("an account is an object")?;
             sandbox.hubspot.seed(&[(id, account)])?;
         }
+        sandbox.zendesk.seed(&one.person(), &one.wrote())?;
         if sandbox.application.customer(id).is_none() {
             let paid = invoices.iter().filter(|one| one.text("customer") == id);
             let paid = paid.filter(|one| one.text("status") == "paid");
@@ -60,7 +68,7 @@ fn order(invoice: &Value, charge: Option<String>) -> Value {
         "description": "Monthly plan",
         "fulfilment": "provided",
         "fulfilled": at + 60,
-        "access_log": format!("{} signed in, exported a report", instant(at + 3600)),
+        "access_log": format!("{} signed in, exported a report", instant(at + HOUR)),
     })
 }
 
@@ -99,9 +107,51 @@ impl Customer<'_> {
         })
     }
 
+    /// The user in Zendesk.
+    fn person(&self) -> Person {
+        Person {
+            customer: Some(self.stripe.id().to_owned()),
+            email: self.stripe.text("email").to_owned(),
+            name: self.stripe.text("name").to_owned(),
+        }
+    }
+
+    /// What the customer wrote lately; most did not write.
+    fn wrote(&self) -> Vec<Said> {
+        let ticket = |subject: &str, text: &str, state: &str, priority: &str, tag: &str| Said {
+            subject: subject.to_owned(),
+            text: text.to_owned(),
+            state: state.to_owned(),
+            priority: Some(priority.to_owned()),
+            tags: if tag.is_empty() { Vec::new() } else { vec![tag.to_owned()] },
+            at: self.now - (2 + self.place % 40) * HOUR,
+        };
+        match self.place {
+            place if place % 16 == 15 => {
+                vec![ticket("Nobody can sign in", "We are locked out since noon.", "open", "urgent", "")]
+            }
+            place if place % 14 == 3 => {
+                vec![ticket("Money back", "Please refund the last charge.", "open", "normal", "refund")]
+            }
+            _ if self.is_idle() => {
+                vec![ticket(
+                    "How do I cancel?",
+                    "We do not use it any more.",
+                    "open",
+                    "normal",
+                    "cancellation",
+                )]
+            }
+            place if place % 5 == 4 => {
+                vec![ticket("Our address changed", "Please put it on invoices.", "solved", "low", "")]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// What the application tells of the customer.
     fn in_application(&self, orders: Vec<Value>) -> Value {
-        let idle = if self.is_idle() { 40 * DAY } else { 3600 * (1 + self.place % 20) };
+        let idle = if self.is_idle() { 40 * DAY } else { HOUR * (1 + self.place % 20) };
         let since = self.stripe.int("created");
         json!({
             "orders": orders,

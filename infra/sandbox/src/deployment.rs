@@ -29,6 +29,9 @@ const DEPLOYMENT: &str = "local";
 /// Who writes to customers.
 pub const MAIL_FROM: &str = "billing@company.example.test";
 
+/// The help desk's agent, as whom Countersign writes.
+pub const HELP_DESK_AGENT: &str = "countersign@company.example.test";
+
 /// The names of secrets.
 mod secret {
     pub(super) const ACCESS: &str = "countersign/access";
@@ -42,6 +45,7 @@ mod secret {
     pub(super) const STRIPE_READ: &str = "countersign/stripe/read";
     pub(super) const STRIPE_WRITE: &str = "countersign/stripe/write";
     pub(super) const WEBHOOK: &str = "countersign/webhook/default";
+    pub(super) const ZENDESK: &str = "countersign/zendesk";
 }
 
 /// Puts the sandbox's keys where the functions look for them.
@@ -55,6 +59,7 @@ pub(crate) fn put_secrets(secrets: &Secrets, keys: &Keys) -> Result<()> {
         (secret::STRIPE_READ, &keys.stripe_read_key),
         (secret::STRIPE_WRITE, &keys.stripe_write_key),
         (secret::WEBHOOK, &keys.webhook_secret),
+        (secret::ZENDESK, &keys.zendesk_token),
     ];
     // Key sets are rotated, and a restart does not undo that.
     let sets = [
@@ -129,8 +134,12 @@ pub(crate) fn systems(function: Function, urls: &Urls) -> BTreeMap<String, Strin
             ("APPLICATION_URL", &urls.application),
             ("CRM", "hubspot"),
             ("CRM_FIELDS", "currency=contract_currency"),
+            ("HELP_DESK", "zendesk"),
             ("HUBSPOT_API_BASE", &urls.hubspot),
             ("HUBSPOT_TOKEN_SECRET", secret::HUBSPOT),
+            ("ZENDESK_SUBDOMAIN_URL", &urls.zendesk),
+            ("ZENDESK_TOKEN_SECRET", secret::ZENDESK),
+            ("ZENDESK_USER", HELP_DESK_AGENT),
         ],
         Function::Approver => vec![
             ("ACCESS_SECRET", secret::ACCESS),

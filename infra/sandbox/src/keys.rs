@@ -30,6 +30,8 @@ pub struct Keys {
     pub oidc_client_secret: String,
     /// The token of HubSpot's private app.
     pub hubspot_token: String,
+    /// The API token of the agent [`crate::world::HELP_DESK_AGENT`] in Zendesk.
+    pub zendesk_token: String,
     /// Signs the processor's reads of the company's application.
     pub application_key: String,
     /// Signs the approver's changes of access in the company's application.
@@ -64,6 +66,7 @@ impl Keys {
             slack_token: format!("xoxb-{}", token()?),
             oidc_client_secret: token()?,
             hubspot_token: format!("pat-na1-{}", token()?),
+            zendesk_token: token()?,
             application_key: token()?,
             access_key: token()?,
             link_keys: key_set("l1", &random::<32>()?),

@@ -1,5 +1,6 @@
 //! Stand-ins for local runs and tests, all on loopback: DynamoDB, SQS, Secrets Manager, Stripe, an
-//! OpenID provider, Slack, two CRMs, the company's application and SES. The functions reach them through
+//! OpenID provider, Slack, two CRMs, two help desks, the company's application and SES. The functions reach
+//! them through
 //! the same clients as in production.
 
 pub mod application;
@@ -10,6 +11,7 @@ pub mod crm;
 mod deployment;
 pub mod dynamodb;
 pub mod fault;
+pub mod help_desk;
 pub mod keys;
 pub mod lambda;
 pub mod loopback;

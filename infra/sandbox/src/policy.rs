@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use uuid::Uuid;
 
 /// The systems of which the sandbox has a stand-in, as `sources` in a bundle's `settings.toml` names them.
-pub const SOURCES: [&str; 2] = ["crm", "application"];
+pub const SOURCES: [&str; 3] = ["crm", "help_desk", "application"];
 
 const SETTINGS: &str = "settings.toml";
 
@@ -79,7 +79,7 @@ mod tests {
         for (name, text) in &before {
             let lines = text.lines().zip(after[name].lines());
             let changed: Vec<_> = lines.filter(|(before, after)| before != after).collect();
-            let expected = [("sources = []", "sources = [\"crm\", \"application\"]")];
+            let expected = [("sources = []", "sources = [\"crm\", \"help_desk\", \"application\"]")];
             assert_eq!(changed, if name == SETTINGS { &expected[..] } else { &[] }, "{name}");
         }
         assert_eq!(before.len(), after.len());

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 pub use crate::deployment::{
     APPROVAL_QUEUE, APPROVALS_TABLE, CASES_TABLE, DEAD_APPROVAL_QUEUE, DEAD_EVENT_QUEUE, EVENT_QUEUE,
-    Function, MAIL_FROM, OIDC_CLIENT,
+    Function, HELP_DESK_AGENT, MAIL_FROM, OIDC_CLIENT,
 };
 use crate::{
     Clock, Shelf,
@@ -24,6 +24,7 @@ use crate::{
     crm::hubspot::HubSpot,
     deployment::{self, CHANNELS},
     dynamodb,
+    help_desk::zendesk::Zendesk,
     keys::Keys,
     loopback::{Loopback, bind},
     oidc::{Client, Oidc},
@@ -83,6 +84,8 @@ pub struct Urls {
     pub oidc: String,
     /// HubSpot.
     pub hubspot: String,
+    /// Zendesk.
+    pub zendesk: String,
     /// The company's application.
     pub application: String,
     /// Amazon SES.
@@ -109,6 +112,8 @@ pub struct Sandbox {
     pub oidc: Arc<Oidc>,
     /// The CRM.
     pub hubspot: Arc<HubSpot>,
+    /// The help desk.
+    pub zendesk: Arc<Zendesk>,
     /// The company's application.
     pub application: Arc<Application>,
     /// The mail.
@@ -161,6 +166,8 @@ impl Sandbox {
         sqs.create(APPROVAL_QUEUE, DEAD_APPROVAL_QUEUE, VISIBILITY, RECEIVES)?;
         deployment::put_secrets(&secrets, &keys)?;
         let hubspot = HubSpot::open(&keys.hubspot_token, shelf.clone())?;
+        let token = &keys.zendesk_token;
+        let zendesk = Zendesk::open(HELP_DESK_AGENT, token, shelf.clone(), clock.clone())?;
         let signing =
             application::Keys { read: keys.application_key.clone(), access: keys.access_key.clone() };
         let application = Application::open(signing, shelf.clone(), clock.clone())?;
@@ -174,6 +181,7 @@ impl Sandbox {
             Loopback::serve(0, Arc::clone(&slack).router()).await?,
             serve(oidc_listener, Arc::clone(&oidc).router())?,
             Loopback::serve(0, Arc::clone(&hubspot).router()).await?,
+            Loopback::serve(0, Arc::clone(&zendesk).router()).await?,
             Loopback::serve(0, Arc::clone(&application).router()).await?,
             Loopback::serve(0, Arc::clone(&ses).router()).await?,
         ];
@@ -187,6 +195,7 @@ impl Sandbox {
             slack: next(),
             oidc: next(),
             hubspot: next(),
+            zendesk: next(),
             application: next(),
             ses: next(),
         };
@@ -203,6 +212,7 @@ impl Sandbox {
             slack,
             oidc,
             hubspot,
+            zendesk,
             application,
             ses,
             shelf,
@@ -218,8 +228,8 @@ impl Sandbox {
         deployment::variables(function, &self.urls, &self.public_url)
     }
 
-    /// What a function is told besides, where a deployment has the systems around Stripe: a CRM, the
-    /// company's application, mail.
+    /// What a function is told besides, where a deployment has the systems around Stripe: a CRM, a help
+    /// desk, the company's application, mail.
     pub fn systems(&self, function: Function) -> BTreeMap<String, String> {
         deployment::systems(function, &self.urls)
     }

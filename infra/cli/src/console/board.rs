@@ -165,6 +165,7 @@ impl Board {
             pages: vec![
                 ("Slack", sandbox.urls.slack.clone()),
                 ("CRM", sandbox.urls.hubspot.clone()),
+                ("Help desk", sandbox.urls.zendesk.clone()),
                 ("Application", sandbox.urls.application.clone()),
                 ("Outbox", sandbox.urls.ses.clone()),
             ],

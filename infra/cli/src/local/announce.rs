@@ -32,6 +32,7 @@ pub(super) struct Place {
     slack: String,
     oidc: String,
     hubspot: String,
+    zendesk: String,
     application: String,
     ses: String,
     /// Of the stand-in; a secret that somebody else gave is not told again.
@@ -61,6 +62,7 @@ impl Place {
             slack: urls.slack.clone(),
             oidc: urls.oidc.clone(),
             hubspot: urls.hubspot.clone(),
+            zendesk: urls.zendesk.clone(),
             application: urls.application.clone(),
             ses: urls.ses.clone(),
             webhook_secret: (!pipeline.test_mode).then(|| sandbox.keys.webhook_secret.clone()),
@@ -81,7 +83,7 @@ pub(super) fn line(place: &Place) -> Result<()> {
 
 /// The lines for people.
 pub(super) fn people(place: &Place) {
-    let Place { api, console, slack, hubspot, application, ses, stripe, stripe_key, .. } = place;
+    let Place { api, console, slack, hubspot, zendesk, application, ses, stripe, stripe_key, .. } = place;
     let key = place.receipt_key.as_ref().map_or_else(String::new, |key| {
         format!("Check what was signed: countersign trail verify --api {api} --public-key {key}\n")
     });
@@ -106,6 +108,7 @@ pub(super) fn people(place: &Place) {
          Approval inbox   {api}/   (sign in as \"Finance lead\")\n  \
          Slack            {slack}\n  \
          CRM              {hubspot}   (HubSpot: accounts with tasks, notes, payment status)\n  \
+         Help desk        {zendesk}   (Zendesk: what customers wrote, tickets, draft replies)\n  \
          Application      {application}   (orders, usage, who has access)\n  \
          Outbox           {ses}   (approved messages to customers)\n\n\
          {try_it}{deliver}{key}\

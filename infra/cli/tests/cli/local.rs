@@ -30,7 +30,9 @@ fn is_decided(id: &str) -> impl Fn(&Value) -> bool {
 async fn one_line_says_where_everything_is_and_a_signal_ends_it() {
     let local = Local::start(&["--no-seed"]);
     assert_eq!(local.ready["ready"], true);
-    for name in ["dynamodb", "sqs", "secrets", "stripe", "slack", "oidc", "hubspot", "application", "ses"] {
+    for name in
+        ["dynamodb", "sqs", "secrets", "stripe", "slack", "oidc", "hubspot", "zendesk", "application", "ses"]
+    {
         assert!(local.at(name).starts_with("http://127.0.0.1:"), "{name}: {}", local.at(name));
     }
     assert!(local.at("webhook_secret").starts_with("whsec_"));
@@ -92,7 +94,7 @@ async fn a_seeded_day_ends_decided_and_asks_for_signatures() {
     assert!(board["queues"].as_array().unwrap().iter().all(|queue| queue["dead"] == 0), "{board}");
     let page = local.get("/_console").await.text().await.unwrap();
     assert!(page.contains("Review and sign"), "the console offers an approval");
-    for system in ["slack", "hubspot", "application", "ses"] {
+    for system in ["slack", "hubspot", "zendesk", "application", "ses"] {
         assert!(page.contains(local.at(system)), "the console links {system}");
     }
     let steps = |kind: &str, state: &str| {
@@ -106,6 +108,7 @@ async fn a_seeded_day_ends_decided_and_asks_for_signatures() {
         crm.contains("Enterprise") && crm.contains("hs_note_body"),
         "accounts with what is known of them"
     );
+    assert!(local.page("zendesk").await.contains("Money back"), "what customers wrote");
     let application = local.page("application").await;
     assert!(application.contains("has access") && application.contains("provided"), "{application}");
     assert!(local.page("ses").await.contains("Nothing was sent"), "no message goes out unsigned");
