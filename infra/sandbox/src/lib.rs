@@ -1,7 +1,6 @@
 //! Stand-ins for local runs and tests, all on loopback: DynamoDB, SQS, Secrets Manager, Stripe, an
 //! OpenID provider, Slack, two CRMs, two help desks, the company's application and SES. The functions reach
-//! them through
-//! the same clients as in production.
+//! them through the same clients as in production.
 
 pub mod application;
 mod aws_json;
