@@ -83,6 +83,10 @@ pub async fn gather(app: &App, metrics: &Metrics, cause: &Cause, key: &CaseKey) 
             let subscription = reader.stripe.subscription(&object.into()).await?.value;
             context.customer = found(&subscription).and_then(|one| one.customer.clone()).or(context.customer);
             context.subject = Subject::Subscription(subscription);
+            if let Some(customer) = &context.customer {
+                let profile = reader.in_time("stripe_customer", reader.stripe.customer(customer)).await;
+                context.profile = profile_of(profile);
+            }
         }
         CaseKind::PaymentMethod => {
             let method = reader.stripe.payment_method(&object.into()).await?.value;

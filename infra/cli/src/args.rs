@@ -323,7 +323,8 @@ pub(crate) struct Backtest {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WhyOptions {
-    /// A Stripe id: of an invoice, charge, dispute, refund, subscription, customer, payment method, event
+    /// A Stripe id, of an invoice, charge, dispute, refund, subscription, customer, payment method or event; or a
+    /// proposal's
     #[arg(value_name = "OBJECT_ID")]
     pub(crate) object: ObjectId,
     /// A running `countersign local`
@@ -332,6 +333,9 @@ pub(crate) struct WhyOptions {
     /// The table of cases instead; AWS credentials and region come from the environment
     #[arg(long, value_name = "NAME")]
     pub(crate) cases_table: Option<String>,
+    /// The table of approvals beside it, for what people were asked
+    #[arg(long, value_name = "NAME", requires = "cases_table")]
+    pub(crate) approvals_table: Option<String>,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -2,6 +2,7 @@
 
 mod answer;
 mod look;
+mod words;
 
 use anyhow::{Context as _, Result, bail};
 use domain::ObjectId;
@@ -31,7 +32,7 @@ fn ask(options: &WhyOptions, env: &Env) -> Result<Answer> {
         Some(table) => {
             let client =
                 Aws::from_env(env).context("AWS credentials are read from the environment")?.dynamodb();
-            Ok(runtime.block_on(look(&client, table, &options.object))?)
+            Ok(runtime.block_on(look(&client, table, options.approvals_table.as_deref(), &options.object))?)
         }
         None => runtime.block_on(fetch(&options.api, &options.object)),
     }

@@ -172,7 +172,8 @@ impl Priority {
 /// How a customer's payments stand, for the other systems.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentStatus {
-    /// The word: `current`, `overdue`, `action_needed`, `disputed`, `refunded`, `paused`, `ending`, `ended`.
+    /// The word: `current`, `overdue`, `action_needed`, `processing`, `disputed`, `dispute_won`, `dispute_lost`,
+    /// `dispute_prevented`, `dispute_withdrawn`, `refunded`, `paused`, `ending`, `ended`.
     pub status: String,
     /// What is open, if anything.
     pub open: Option<Money>,

@@ -2,12 +2,46 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Unexpected, Visitor},
+};
 
-/// Seconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Seconds since 1970-01-01T00:00:00Z. It is written as that number, and read from it or, for what people
+/// write, from RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl Visitor<'_> for Either {
+            type Value = Timestamp;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("seconds since 1970, or a time like `2026-11-24T10:00:00Z`")
+            }
+
+            fn visit_i64<E: Error>(self, seconds: i64) -> Result<Timestamp, E> {
+                Ok(Timestamp(seconds))
+            }
+
+            fn visit_u64<E: Error>(self, seconds: u64) -> Result<Timestamp, E> {
+                let fits = i64::try_from(seconds).map(Timestamp);
+                fits.map_err(|_| E::invalid_value(Unexpected::Unsigned(seconds), &self))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
+                let time = Timestamp::parse_rfc3339(text);
+                time.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+
+        from.deserialize_any(Either)
+    }
+}
 
 impl Timestamp {
     /// A point in time from seconds since the epoch.
@@ -63,5 +97,11 @@ mod tests {
         assert_eq!(Timestamp::parse_rfc3339("2026-09-21T14:13:20.123Z"), Some(time));
         assert_eq!(time.day(), "2026-09-21");
         assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
+        for written in ["1790000000", "\"2026-09-21T14:13:20Z\""] {
+            assert_eq!(serde_json::from_str::<Timestamp>(written).ok(), Some(time), "{written}");
+        }
+        for odd in ["1.5", "\"1790000000\"", "18446744073709551615", "null"] {
+            assert!(serde_json::from_str::<Timestamp>(odd).is_err(), "{odd}");
+        }
     }
 }

@@ -193,7 +193,7 @@ fn what_the_test_cards_answer_is_classified_as_its_decline_code() {
 const RULES: [(&str, &str, Bucket); 27] = [
     ("waiting comes before a block", "intent=requires_action blocked=rule", Bucket::AuthenticationNeeded),
     ("and before a code", "intent=requires_action decline=expired_card", Bucket::AuthenticationNeeded),
-    ("a payment under way before an error", "intent=processing code=expired_card", Bucket::TemporaryFailure),
+    ("a payment under way before an error", "intent=processing code=expired_card", Bucket::PaymentProcessing),
     ("a contradiction goes to a human", "intent=succeeded decline=expired_card", Bucket::Unknown),
     ("an uncaptured payment too", "intent=requires_capture method=missing", Bucket::Unknown),
     ("an unknown status too", "intent=brand_new decline=expired_card", Bucket::Unknown),

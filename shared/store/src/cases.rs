@@ -260,6 +260,15 @@ impl Cases {
         found.map(|item| read(&item, "case")).transpose()
     }
 
+    /// A customer's row; an empty one if there is none.
+    ///
+    /// # Errors
+    /// If the table does not answer or the row is not readable.
+    pub async fn customer(&self, customer: &CustomerId) -> Result<CustomerRow, StoreError> {
+        let found = get(&self.client, &self.table, customer_key(customer)).await?;
+        found.map_or_else(|| Ok(CustomerRow::default()), |item| read(&item, "customer"))
+    }
+
     /// Open cases that are to be decided anew, the longest due first, at most `limit`. Rows that cannot
     /// be read are left out and counted.
     ///

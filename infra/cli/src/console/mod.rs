@@ -5,6 +5,7 @@ mod board;
 mod charts;
 mod page;
 mod trail;
+mod why;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
     routing::{get, post},
 };
-use domain::{ObjectId, Timestamp};
+use domain::Timestamp;
 use http::{HeaderValue, StatusCode, header};
 use runtime::Clock;
 use sandbox::{
@@ -31,7 +32,7 @@ use board::Board;
 
 /// Nothing from elsewhere, and no script but the one of this page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                      frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 struct Console {
     sandbox: Arc<Sandbox>,
@@ -64,7 +65,8 @@ pub fn router(
         .route("/trail/{id}", get(excerpt))
         .route("/clock", post(advance))
         .route("/keys", post(rotate))
-        .route("/why/{object}", get(why))
+        .route("/why", get(why::search))
+        .route("/why/{object}", get(why::answer))
         .route("/digest/{from}/{until}", get(digest))
         .route("/console.css", get(|| async { asset("text/css", include_str!("console.css")) }))
         .route("/console.js", get(|| async { asset("text/javascript", include_str!("console.js")) }))
@@ -97,17 +99,19 @@ impl Console {
 
 async fn show(State(console): State<Arc<Console>>) -> Response {
     match console.board().await {
-        Ok(board) => {
-            let mut response = Html(page::whole(&board).into_string()).into_response();
-            let headers = response.headers_mut();
-            headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-            headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-            response
-        }
+        Ok(board) => guarded(Html(page::whole(&board).into_string()).into_response()),
         Err(error) => failed(&error),
     }
+}
+
+/// A page with the headers that keep everything else out.
+fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
 }
 
 async fn data(State(console): State<Arc<Console>>) -> Response {
@@ -127,16 +131,6 @@ async fn export(State(console): State<Arc<Console>>) -> Response {
 async fn excerpt(State(console): State<Arc<Console>>, Path(id): Path<String>) -> Response {
     match trail::excerpt(&console, &id).await {
         Ok(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response(),
-        Err(error) => failed(&error),
-    }
-}
-
-async fn why(State(console): State<Arc<Console>>, Path(object): Path<String>) -> Response {
-    let Ok(object) = ObjectId::parse(&object) else {
-        return (StatusCode::BAD_REQUEST, "this is no id of a Stripe object\n").into_response();
-    };
-    match crate::why::look(&console.tables, CASES_TABLE, &object).await {
-        Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
         Err(error) => failed(&error),
     }
 }

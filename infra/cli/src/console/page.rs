@@ -26,6 +26,7 @@ pub(super) fn whole(board: &Board) -> Markup {
                 header.top {
                     h1 { "Countersign" }
                     p { "Stripe events in, governed next actions out. Money moves only on a signature." }
+                    (super::why::search_box(""))
                     nav {
                         a href=(board.api) { "Approval inbox" }
                         @for (name, url) in &board.pages { a href=(url) { (name) } }
@@ -249,17 +250,22 @@ fn tone(bucket: &str) -> &'static str {
         | "refund_made"
         | "nothing_to_collect"
         | "subscription_healthy"
+        | "subscription_ended"
         | "dispute_closed"
         | "nothing_asked"
         | "fraud_warning_settled"
         | "payment_method_replaced" => "chip good",
-        "refund_asked" | "refund_pending" | "authentication_needed" | "dispute_under_review" => "chip busy",
+        "refund_asked"
+        | "refund_pending"
+        | "payment_processing"
+        | "authentication_needed"
+        | "dispute_under_review" => "chip busy",
         _ => "chip warn",
     }
 }
 
 /// Text in which what stands between backticks is set as code.
-fn ticked(text: &str) -> Markup {
+pub(super) fn ticked(text: &str) -> Markup {
     html! {
         @for (index, part) in text.split('`').enumerate() {
             @if index % 2 == 1 { code { (part) } } @else { (part) }

@@ -1,8 +1,8 @@
 //! `policy backtest`: recorded cases decided anew, and what flips.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, thread};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use domain::policy::{Bundle, Expect};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -59,6 +59,14 @@ pub(crate) fn backtest(options: &Backtest) -> End {
     }
 }
 
+/// One case under both bundles.
+enum Compared {
+    /// It records nothing to compare with.
+    Nothing,
+    Same,
+    Flipped(Flip),
+}
+
 fn replay(recorded: &[Recorded], from: Option<&Bundle>, to: &Bundle) -> Result<Report> {
     let mut report = Report {
         from: from.map(|bundle| bundle.id().to_owned()),
@@ -71,30 +79,48 @@ fn replay(recorded: &[Recorded], from: Option<&Bundle>, to: &Bundle) -> Result<R
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} cases, {eta} left") {
         bar.set_style(style);
     }
-    for case in recorded {
-        bar.inc(1);
-        let example = case.read()?;
-        let earlier = from.map_or(example.expect.clone(), |bundle| Expect::of(&example.decide(bundle)));
-        if earlier == Expect::default() {
-            report.uncompared += 1;
-            continue;
-        }
-        let changes = earlier.differences(&example.decide(to));
-        if changes.is_empty() {
-            continue;
-        }
-        for field in changes.iter().filter_map(|line| line.split(':').next()) {
-            *report.fields.entry(field.to_owned()).or_default() += 1;
-        }
-        report.flips.push(Flip {
-            case: example.key.to_string(),
-            place: case.place.clone(),
-            title: example.title,
-            changes,
-        });
-    }
+    // Each case stands by itself, so every core takes a part.
+    let part = recorded.len().div_ceil(thread::available_parallelism().map_or(1, usize::from)).max(1);
+    let compared = thread::scope(|scope| {
+        let take = |part: &[Recorded]| -> Result<Vec<Compared>> {
+            part.iter().map(|case| compare(case, from, to)).inspect(|_| bar.inc(1)).collect()
+        };
+        let running: Vec<_> = recorded.chunks(part).map(|part| scope.spawn(move || take(part))).collect();
+        let ended =
+            running.into_iter().map(|one| one.join().map_err(|_| anyhow!("a part of the cases died"))?);
+        ended.collect::<Result<Vec<_>>>()
+    })?;
     bar.finish_and_clear();
+    for one in compared.into_iter().flatten() {
+        match one {
+            Compared::Nothing => report.uncompared += 1,
+            Compared::Same => {}
+            Compared::Flipped(flip) => {
+                for field in flip.changes.iter().filter_map(|line| line.split(':').next()) {
+                    *report.fields.entry(field.to_owned()).or_default() += 1;
+                }
+                report.flips.push(flip);
+            }
+        }
+    }
     Ok(report)
+}
+
+fn compare(case: &Recorded, from: Option<&Bundle>, to: &Bundle) -> Result<Compared> {
+    let example = case.read()?;
+    let earlier = match from {
+        Some(bundle) => Expect::of(&example.decide(bundle)),
+        None => example.expect.clone(),
+    };
+    if earlier == Expect::default() {
+        return Ok(Compared::Nothing);
+    }
+    let changes = earlier.differences(&example.decide(to));
+    if changes.is_empty() {
+        return Ok(Compared::Same);
+    }
+    let (key, place) = (example.key.to_string(), case.place.clone());
+    Ok(Compared::Flipped(Flip { case: key, place, title: example.title, changes }))
 }
 
 fn table(report: &Report) -> String {

@@ -33,9 +33,11 @@ pub(crate) fn check(options: &CheckPolicy) -> End {
 
 fn report(bundle: &Bundle, recorded: &[cases::Recorded]) -> End {
     let mut found = Findings::default();
-    // People sign proposals and not cases, so no example can reach what is asked then.
+    // People ask for and sign proposals and not cases, so no example can reach what is asked then.
     let mut unreached: BTreeSet<String> = bundle.rules().into_keys().collect();
-    unreached.retain(|rule| !bundle.rules_about("sign").contains(rule));
+    for action in ["ask", "sign"] {
+        unreached.retain(|rule| !bundle.rules_about(action).contains(rule));
+    }
     for case in recorded {
         if let Err(error) = examine(bundle, case, &mut unreached, &mut found) {
             found.errors.push(format!("{error:#}"));
@@ -83,7 +85,7 @@ fn examine(
 ) -> Result<()> {
     let example = case.read()?;
     let decision = example.decide(bundle);
-    for verdict in decision.verdicts.iter().chain([&decision.escalation]) {
+    for verdict in example.verdicts(bundle) {
         for rule in &verdict.rules {
             unreached.remove(&rule.id);
         }

@@ -1,6 +1,6 @@
 //! `policy explain`: one decision in words for finance.
 
-use std::{fmt::Write as _, fs};
+use std::fmt::Write as _;
 
 use anyhow::Result;
 use domain::{
@@ -16,9 +16,7 @@ use crate::{End, args::ExplainCase};
 /// Decides a case and tells why.
 pub(crate) fn explain(options: &ExplainCase) -> End {
     let told = || -> Result<String> {
-        let text = fs::read_to_string(&options.case)
-            .map_err(|error| anyhow::anyhow!("cannot read `{}`: {error}", options.case.display()))?;
-        let example = Recorded { place: options.case.display().to_string(), text }.read()?;
+        let example = Recorded::file(&options.case)?.read()?;
         let bundle = runtime::policy::load(&options.policy)?;
         let decision = example.decide(&bundle);
         if options.json {
@@ -52,6 +50,7 @@ fn tell(example: &Example, decision: &Decision, policy: &str) -> String {
         decision.escalation.rules.iter().for_each(|rule| say(rule_line(rule)));
     } else {
         say("Not escalated.".into());
+        decision.escalation.rules.iter().for_each(|rule| say(rule_line(rule)));
     }
     if !decision.next.is_empty() {
         say(format!("Next: {}", decision.next));

@@ -105,6 +105,8 @@ fn failed_payment(id: &str, amount: i64) -> Example {
         key: CaseKey::new(CaseKind::Recovery, ObjectId::parse(id).unwrap()),
         before: None,
         context,
+        sources: None,
+        exceptions: None,
         expect: Expect::default(),
     }
 }
@@ -168,7 +170,9 @@ fn json(example: &Example) -> String {
 fn the_starter_bundle_passes_and_is_counted() {
     let ran = Ran::new(&["policy", "check", STARTER]);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.error);
-    assert!(ran.out.contains("policy 2026-12+") && ran.out.contains(" 0 errors"), "{}", ran.out);
+    assert!(ran.out.contains("policy 2026-12+") && ran.out.contains(" 0 errors, 0 warnings"), "{}", ran.out);
+    let examples = ran.out.rsplit_once(" examples").unwrap().0.rsplit(' ').next().unwrap();
+    assert!(examples.parse::<u32>().unwrap() >= 60, "{}", ran.out);
 }
 
 #[test]
@@ -202,6 +206,36 @@ fn an_example_is_checked_by_field_and_a_rule_that_it_reaches_is_not_warned_of() 
         ran.out
     );
     assert!(ran.out.contains("line 2"), "{}", ran.out);
+}
+
+#[test]
+fn an_example_that_is_like_another_is_checked_with_its_own_sources_and_exceptions() {
+    let folder = copy();
+    put(&folder, "examples/card.json", &json(&failed_payment("in_1", 2900)));
+    let like = |more: &str, suppressed: &str| {
+        let expect = format!("\"expect\": {{ \"suppressed\": {suppressed} }}");
+        put(
+            &folder,
+            "examples/other.json",
+            &format!("{{ \"title\": \"Other\", \"like\": \"card\"{more}, {expect} }}"),
+        );
+        Ran::new(&["policy", "check", folder.text()])
+    };
+    let lost = r#", "context": { "account": { "known": null, "missing": { "why": "timed_out" } } }"#;
+    let ran = like(lost, r#"["missing_context"]"#);
+    assert_eq!(ran.code, 0, "nobody to name to the owner of what may be an enterprise: {}", ran.out);
+    let alone = format!(r#", "sources": []{lost}"#);
+    let ran = like(&alone, "[]");
+    assert_eq!(ran.code, 0, "it does not count on the CRM: {}", ran.out);
+    let exception = r#", "exceptions": [{ "customer": "cus_1", "kind": "no_dunning", "until": "2099-12-31",
+                       "owner": "finance lead", "reason": "agreed" }]"#;
+    let ran = like(exception, r#"["exception"]"#);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+
+    put(&folder, "examples/other.json", r#"{ "title": "Other", "like": "nothing" }"#);
+    let ran = Ran::new(&["policy", "check", folder.text()]);
+    assert!(ran.code == 1 && ran.out.contains("other.json: this is no case"), "{}", ran.out);
+    assert!(ran.out.contains("it is like `nothing`") && ran.out.contains("nothing.json"), "{}", ran.out);
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub enum Bucket {
     HighChurnRisk,
     /// Our request or set-up is at fault, not the customer.
     MerchantProblem,
+    /// A payment is under way; a bank debit takes days.
+    PaymentProcessing,
+    /// The payment might work later, and Stripe will not try again by itself.
+    RetriesExhausted,
     /// The invoice is paid.
     Paid,
     /// The invoice is void, uncollectible or still a draft: nothing to recover.
@@ -59,8 +63,10 @@ pub enum Bucket {
     SubscriptionOverdue,
     /// A subscription that is paused.
     SubscriptionPaused,
-    /// A subscription that ends or has ended.
+    /// A subscription that is going to end.
     SubscriptionEnding,
+    /// A subscription that has ended.
+    SubscriptionEnded,
     /// The card network replaced a card.
     PaymentMethodReplaced,
     /// Stripe does not have the object that it told us of.
@@ -71,7 +77,7 @@ pub enum Bucket {
 
 impl Bucket {
     /// All buckets.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::TemporaryFailure,
         Self::MissingPaymentMethod,
         Self::InvalidPaymentMethod,
@@ -82,6 +88,8 @@ impl Bucket {
         Self::IssuerDecline,
         Self::HighChurnRisk,
         Self::MerchantProblem,
+        Self::PaymentProcessing,
+        Self::RetriesExhausted,
         Self::Paid,
         Self::NothingToCollect,
         Self::DisputeNeedsResponse,
@@ -98,6 +106,7 @@ impl Bucket {
         Self::SubscriptionOverdue,
         Self::SubscriptionPaused,
         Self::SubscriptionEnding,
+        Self::SubscriptionEnded,
         Self::PaymentMethodReplaced,
         Self::Gone,
         Self::Unknown,
@@ -116,6 +125,8 @@ impl Bucket {
             Self::IssuerDecline => "issuer_decline",
             Self::HighChurnRisk => "high_churn_risk",
             Self::MerchantProblem => "merchant_problem",
+            Self::PaymentProcessing => "payment_processing",
+            Self::RetriesExhausted => "retries_exhausted",
             Self::Paid => "paid",
             Self::NothingToCollect => "nothing_to_collect",
             Self::DisputeNeedsResponse => "dispute_needs_response",
@@ -132,6 +143,7 @@ impl Bucket {
             Self::SubscriptionOverdue => "subscription_overdue",
             Self::SubscriptionPaused => "subscription_paused",
             Self::SubscriptionEnding => "subscription_ending",
+            Self::SubscriptionEnded => "subscription_ended",
             Self::PaymentMethodReplaced => "payment_method_replaced",
             Self::Gone => "gone",
             Self::Unknown => "unknown",
@@ -149,6 +161,7 @@ impl Bucket {
                 | Self::RefundMade
                 | Self::NothingAsked
                 | Self::SubscriptionHealthy
+                | Self::SubscriptionEnded
                 | Self::PaymentMethodReplaced
         )
     }

@@ -28,6 +28,10 @@ pub(super) fn classify_invoice(invoice: &Invoice, charges: &Part<Vec<Charge>>) -
         outcome,
         invoice.has_payment_method,
     );
+    // Waiting helps only while somebody tries.
+    if found.bucket == Bucket::TemporaryFailure && invoice.next_payment_attempt.is_none() {
+        found.bucket = Bucket::RetriesExhausted;
+    }
     found.reasons.push(match invoice.next_payment_attempt {
         Some(next) => format!("attempt {}, Stripe tries again at {next}", invoice.attempt_count),
         None => format!("attempt {}, Stripe will not try again by itself", invoice.attempt_count),
@@ -59,9 +63,16 @@ pub(super) fn classify_charge(charge: &Charge) -> Classification {
 pub(super) fn classify_subscription(subscription: &Subscription) -> Classification {
     let status = &subscription.status;
     let bucket = match status {
+        SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => Bucket::SubscriptionEnded,
+        _ if subscription.ended_at.is_some() => Bucket::SubscriptionEnded,
         _ if subscription.is_ending() => Bucket::SubscriptionEnding,
-        SubscriptionStatus::Active | SubscriptionStatus::Trialing => Bucket::SubscriptionHealthy,
-        SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => Bucket::SubscriptionEnding,
+        SubscriptionStatus::Active | SubscriptionStatus::Trialing => match &subscription.pause_collection {
+            Some(behavior) => {
+                let reason = format!("collection is paused; its invoices are treated as `{behavior}`");
+                return Classification::new(Bucket::SubscriptionPaused, reason);
+            }
+            None => Bucket::SubscriptionHealthy,
+        },
         SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid | SubscriptionStatus::Incomplete => {
             Bucket::SubscriptionOverdue
         }

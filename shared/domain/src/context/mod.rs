@@ -9,7 +9,7 @@ mod issuer;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CaseKey, CustomerId, EventId, Money, PaymentMethodId, Timestamp,
+    CaseKey, CaseKind, CustomerId, EventId, Money, PaymentMethodId, Timestamp,
     event::Origin,
     snapshot::{Charge, Customer, Dispute, FraudWarning, Invoice, Read, Refund, Subscription},
 };
@@ -141,6 +141,19 @@ pub struct Context {
 }
 
 impl Subject {
+    /// The kind of case that is about such an object.
+    pub const fn kind(&self) -> CaseKind {
+        match self {
+            Self::Invoice(_) => CaseKind::Recovery,
+            Self::Dispute(_) => CaseKind::Dispute,
+            Self::FraudWarning(_) => CaseKind::FraudWarning,
+            Self::Refund(_) => CaseKind::Refund,
+            Self::Charge(_) => CaseKind::Charge,
+            Self::Subscription(_) => CaseKind::Status,
+            Self::PaymentMethod(_) => CaseKind::PaymentMethod,
+        }
+    }
+
     /// Whether Stripe does not have it.
     pub const fn is_gone(&self) -> bool {
         matches!(

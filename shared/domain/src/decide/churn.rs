@@ -18,6 +18,7 @@ pub(super) fn raise(context: &Context, bundle: &Bundle, found: Classification) -
             | Bucket::AuthenticationNeeded
             | Bucket::HardDecline
             | Bucket::IssuerDecline
+            | Bucket::RetriesExhausted
     );
     if !failed || !matches!(context.subject, Subject::Invoice(Read::Found(_))) {
         return found;

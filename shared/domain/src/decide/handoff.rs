@@ -3,8 +3,9 @@
 
 use super::{Decision, Turn, links, refunds};
 use crate::{
+    Timestamp,
     plan::{Alert, Interlock, Priority, Step, StepKind, Suppression, Task},
-    policy::{CaseFacts, Playbook, Rung, Source, Strength},
+    policy::{CaseFacts, Playbook, RuleRef, Rung, Source, Strength},
 };
 
 /// How urgent a case is: by its deadline, by what is at stake, and by whether it was escalated.
@@ -14,6 +15,9 @@ pub(super) fn priority(facts: &CaseFacts, escalated: bool) -> Priority {
     }
     let stake = u8::from(facts.above_revenue) + u8::from(facts.above_contract) + u8::from(facts.renewal_soon);
     if let Some(left) = facts.business_days_left {
+        if facts.is_not_worth_answering() {
+            return Priority::Normal;
+        }
         // A strong answer that nobody sends is lost money; a weak one is a decision about accepting.
         let soon = if facts.evidence == Strength::Strong { 3 } else { 2 };
         return match left {
@@ -73,7 +77,7 @@ pub(super) fn alert(
             decision.touches.iter().map(|one| one.replace('_', " ")).collect::<Vec<_>>().join(", "),
         );
     }
-    for rule in &decision.escalation.rules {
+    for rule in reasons(decision) {
         fact("Escalated", format!("{} (rule {})", rule.reason, rule.id));
     }
     for step in &decision.steps {
@@ -109,7 +113,7 @@ pub(super) fn alert(
     let next = if request_held {
         "The request was held back, so nobody was asked to approve it. Decide by hand."
     } else {
-        &playbook.next
+        &decision.next
     };
     let escalated = decision.escalation.permitted;
     let channel = if escalated { &turn.bundle.settings().escalation.channel } else { &playbook.channel };
@@ -142,10 +146,10 @@ pub(super) fn task(
     for part in amount.map(|amount| amount.to_string()).into_iter().chain([who]) {
         title = format!("{title} · {part}");
     }
-    let mut text = vec![format!("Next: {}", playbook.next)];
+    let mut text = vec![format!("Next: {}", decision.next)];
     text.extend(handed.map(|one| format!("Handed over, because a message was held back: {}", one.because)));
     text.extend(turn.classification.reasons.iter().map(|reason| format!("Because: {reason}")));
-    text.extend(decision.escalation.rules.iter().map(|rule| format!("Rule {}: {}", rule.id, rule.reason)));
+    text.extend(reasons(decision).map(|rule| format!("Rule {}: {}", rule.id, rule.reason)));
     text.push(format!("If nobody acts: {}", playbook.otherwise));
     text.extend(
         links::links(context, turn.key.object()).into_iter().map(|(label, at)| format!("{label}: {at}")),
@@ -163,10 +167,16 @@ pub(super) fn task(
         text: text.join("\n"),
         owner: account.and_then(|account| account.owner.as_ref()).map(|owner| owner.id.clone()),
         priority: decision.priority,
-        due: decision.deadline.map_or(due, |deadline| due.min(deadline)),
+        due: decision.deadline.map_or(due, |deadline| due.min(ahead(turn, deadline))),
         value: amount,
     });
     turn.step(kind, &revision(turn, handed, rung, decision.escalation.permitted))
+}
+
+/// When evidence should be with the bank: some business days before its deadline, but not in the past.
+fn ahead(turn: &Turn<'_>, deadline: Timestamp) -> Timestamp {
+    let margin = i16::try_from(turn.bundle.settings().dispute.margin).unwrap_or(i16::MAX);
+    turn.bundle.calendar().add_business_days(deadline, -margin).max(turn.context.at)
 }
 
 /// The note on the customer's record.
@@ -182,7 +192,7 @@ pub(super) fn note(turn: &Turn<'_>, playbook: &Playbook) -> String {
 /// The ticket for the help desk.
 pub(super) fn ticket(turn: &Turn<'_>, playbook: &Playbook) -> StepKind {
     let amount = turn.context.amount().map_or_else(String::new, |amount| format!(": {amount}"));
-    let mut text = vec![format!("Next: {}", playbook.next)];
+    let mut text = vec![format!("Next: {}", playbook.next(turn.facts))];
     text.extend(turn.classification.reasons.iter().map(|reason| format!("Because: {reason}")));
     text.push(format!("If nobody acts: {}", playbook.otherwise));
     text.push(format!("Case {}", turn.key));
@@ -198,6 +208,11 @@ fn policy(turn: &Turn<'_>) -> String {
     let id = turn.bundle.id();
     let end = id.find('+').map_or(id.len(), |plus| plus.saturating_add(13));
     id.chars().take(end).collect()
+}
+
+/// The rules that escalate, if any do.
+fn reasons(decision: &Decision) -> impl Iterator<Item = &RuleRef> {
+    decision.escalation.rules.iter().filter(|_| decision.escalation.permitted)
 }
 
 /// A new reason to hand over, and an escalation, are worth saying again.

@@ -67,7 +67,7 @@ fn to_customer(turn: &Turn<'_>) -> Held {
         .or_else(|| manners(turn))
 }
 
-fn exception(turn: &Turn<'_>, kind: ExceptionKind) -> Held {
+pub(super) fn exception(turn: &Turn<'_>, kind: ExceptionKind) -> Held {
     let mut all = turn.bundle.exceptions(turn.context.customer.as_ref(), turn.context.at);
     let one = all.find(|one| one.kind == kind)?;
     let because = format!("until {} by {}: {}", one.until, one.owner, one.reason);
@@ -75,15 +75,24 @@ fn exception(turn: &Turn<'_>, kind: ExceptionKind) -> Held {
 }
 
 fn missing(turn: &Turn<'_>) -> Held {
+    let because = |why: &str| Some((Interlock::MissingContext, why.to_owned()));
     if turn.context.subject.is_gone() {
-        return Some((Interlock::MissingContext, "Stripe does not have the object".into()));
+        return because("Stripe does not have the object");
+    }
+    if turn.context.customer.is_none() {
+        return because("it is not known who the customer is");
+    }
+    if turn.context.profile.known().is_some_and(|customer| customer.deleted) {
+        return because("the customer was deleted in Stripe");
+    }
+    if turn.facts.missing.is_empty() {
+        return None;
     }
     let names: Vec<&str> = turn.facts.missing.iter().copied().collect();
-    (!names.is_empty()).then(|| {
-        let fix =
-            "; it is tried again, and a system that you do not have is taken out of `sources` in the policy";
-        (Interlock::MissingContext, format!("not known: {}{fix}", names.join(", ")))
-    })
+    because(&format!(
+        "not known: {}; it is tried again, and a system that you do not have is taken out of `sources` in the policy",
+        names.join(", ")
+    ))
 }
 
 fn conversation(turn: &Turn<'_>) -> Held {

@@ -1,22 +1,31 @@
 //! Messages from approved templates, filled with facts.
 
-use super::{Turn, links};
+use super::{Turn, interlocks, links};
 use crate::{
     context::{Conversations, Subject},
     plan::{Draft, Interlock, Step, StepKind, Suppression},
-    policy::{Channel, Link, RenderError, Rung, Slot, Slots},
+    policy::{Channel, ExceptionKind, Link, RenderError, Rung, Slot, Slots, Source},
     snapshot::Read,
 };
+
+/// The slot of a message that says until when access goes on.
+const ACCESS_UNTIL: &str = "access_until";
 
 /// The messages that a rung asks for: to the customer, as a reply where a conversation is open and the
 /// template is for chat, and to a colleague. One that lacks a fact is held back with what is missing.
 pub(super) fn drafts(turn: &Turn<'_>, rung: &Rung, place: usize) -> (Vec<Step>, Vec<Suppression>) {
     let slots = slots(turn);
     let (mut drafts, mut lacking) = (Vec::new(), Vec::new());
-    for id in rung.draft.iter().chain(&rung.follow_up) {
+    let uses = turn.bundle.settings().sources.contains(&Source::HelpDesk);
+    let talk = turn.context.conversations.known().filter(|_| uses).and_then(Conversations::open);
+    let to_customer = talk.and(rung.chat.as_ref()).or(rung.draft.as_ref());
+    for id in to_customer.into_iter().chain(&rung.follow_up) {
+        if let Some((interlock, because)) = untrue(turn, id) {
+            lacking.push(Suppression { step: "draft".into(), interlock, because });
+            continue;
+        }
         match render(turn, id, &slots) {
             Some(Ok(draft)) => {
-                let talk = turn.context.conversations.known().and_then(Conversations::open);
                 let kind = match talk {
                     Some(talk) if draft.channel == "chat" => {
                         StepKind::Reply { conversation: talk.id.clone(), draft }
@@ -34,6 +43,13 @@ pub(super) fn drafts(turn: &Turn<'_>, rung: &Rung, place: usize) -> (Vec<Step>, 
         }
     }
     (drafts, lacking)
+}
+
+/// Why a message would not be true for this customer: access that nobody takes away does not end.
+fn untrue(turn: &Turn<'_>, id: &str) -> Option<(Interlock, String)> {
+    let template = turn.bundle.templates().get(id, turn.bundle.templates().default_locale())?;
+    template.slots.contains_key(ACCESS_UNTIL).then_some(())?;
+    interlocks::exception(turn, ExceptionKind::DoNotDowngrade)
 }
 
 /// The message, or what keeps it from being written; nothing if the bundle has no such template, which
@@ -69,12 +85,16 @@ fn slots(turn: &Turn<'_>) -> Slots {
     let opened = turn.before.map_or(context.at, |case| case.opened);
     let grace = bundle.settings().segment(&context.account).map(|segment| i64::from(segment.grace_days));
     put("amount", context.amount().map(Slot::Money));
-    put("account", account.and_then(|account| account.name.clone()).map(Slot::Name));
+    let name = account.and_then(|account| account.name.clone());
+    let name = name.or_else(|| context.profile.known().and_then(|customer| customer.name.clone()));
+    put("account", name.map(Slot::Name));
     put("renewal", account.and_then(|account| account.renews).map(Slot::Date));
     put("case_page", case_page(turn).and_then(|page| Link::parse(&page).ok()).map(Slot::Link));
     put("speak_by", Some(Slot::Date(bundle.calendar().add_business_days(context.at, 2))));
     put("since", Some(Slot::Date(opened)));
-    put("access_until", grace.map(|days| Slot::Date(opened.plus(days * 86_400))));
+    // A day that is over is no warning.
+    let until = grace.map(|days| opened.plus(days * 86_400)).filter(|until| *until > context.at);
+    put(ACCESS_UNTIL, until.map(Slot::Date));
     put("charged_on", context.charge.known().map(|charge| Slot::Date(charge.created)));
     match &context.subject {
         Subject::Invoice(Read::Found(invoice)) => {

@@ -36,7 +36,7 @@ pub struct Decision {
     pub segment: String,
     /// How urgent it is.
     pub priority: Priority,
-    /// Whether more people must hear of it, with the rules that say so.
+    /// Whether more people must hear of it, with the rules that decided.
     pub escalation: Verdict,
     /// What a refund touches: `entitlements`, `revenue_recognition`, `account_health`.
     pub touches: BTreeSet<String>,
@@ -60,17 +60,11 @@ pub struct Decision {
 /// Decides about a case. The same context, case and bundle give the same decision; neither the
 /// order of events nor their payload matters, since all facts come from the re-read.
 pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &Bundle) -> Decision {
-    let classification = settle_answered(key, context, before, classify(context));
-    let classification = churn::raise(context, bundle, classification);
+    let Basis { classification, checklist, facts } = Basis::of(key, context, before, bundle);
     let bucket = classification.bucket;
     let opened = before.map_or(context.at, |case| case.opened);
-    let day = context.at.since(opened).div_euclid(86_400).max(0);
-    let checklist = evidence::checklist(context, bundle);
-    let touches = refunds::touches(context, bundle, bucket);
-    let found = Found { bucket, day, evidence: evidence::strength(&checklist), touches };
-    let facts = CaseFacts::of(key, context, bundle, &found);
     let playbook = bundle.playbook(bucket, &facts.segment);
-    let rung = playbook.and_then(|playbook| playbook.due(day));
+    let rung = playbook.and_then(|playbook| playbook.due(facts.day.into()));
 
     let mut turn = Turn { key, context, before, bundle, facts: &facts, classification: &classification };
     let (wishes, lacking) = turn.wishes(playbook, rung, &checklist);
@@ -85,7 +79,7 @@ pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &
         segment: facts.segment.clone(),
         priority: handoff::priority(&facts, escalated),
         touches: facts.touches.iter().map(|&one| one.to_owned()).collect(),
-        next: playbook.map_or_else(String::new, |playbook| playbook.next.clone()),
+        next: playbook.map_or_else(String::new, |playbook| playbook.next(&facts).to_owned()),
         otherwise: playbook.map_or_else(String::new, |playbook| playbook.otherwise.clone()),
         escalation,
         verdicts: Vec::new(),
@@ -116,6 +110,55 @@ pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &
     }
     decision.revisit = deadlines::revisit(&turn, &decision, playbook, rung, opened);
     decision
+}
+
+/// What the rules say to these questions about a case, whether a playbook wishes for it or not.
+pub fn verdicts(
+    key: &CaseKey,
+    context: &Context,
+    before: Option<&Case>,
+    bundle: &Bundle,
+    questions: &[&str],
+) -> Vec<Verdict> {
+    bundle.may(&Basis::of(key, context, before, bundle).facts, questions.iter().copied())
+}
+
+/// Every question that the agent has: the actions of the schema that are its own.
+pub const QUESTIONS: [&str; 10] = [
+    "alert",
+    "draft",
+    "escalate",
+    "evidence",
+    "note",
+    "payment_status",
+    "reply",
+    "request",
+    "task",
+    "ticket",
+];
+
+/// What a decision rests on.
+struct Basis {
+    classification: Classification,
+    checklist: Vec<crate::plan::ChecklistItem>,
+    facts: CaseFacts,
+}
+
+impl Basis {
+    fn of(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &Bundle) -> Self {
+        let classification = if key.kind() == context.subject.kind() {
+            churn::raise(context, bundle, settle_answered(key, context, before, classify(context)))
+        } else {
+            Classification::new(Bucket::Unknown, "what was read is no object of this kind of case")
+        };
+        let bucket = classification.bucket;
+        let opened = before.map_or(context.at, |case| case.opened);
+        let day = context.at.since(opened).div_euclid(86_400).max(0);
+        let checklist = evidence::checklist(context, bundle);
+        let touches = refunds::touches(context, bundle, bucket);
+        let found = Found { bucket, day, evidence: evidence::strength(&checklist), touches };
+        Self { facts: CaseFacts::of(key, context, bundle, &found), classification, checklist }
+    }
 }
 
 /// One decision while it is made.
@@ -272,22 +315,24 @@ fn escalation(facts: &CaseFacts, verdict: Option<Verdict>) -> Verdict {
         policy: String::new(),
     });
     let floor = |id: &str, reason: String| RuleRef { id: id.to_owned(), reason };
-    // A forbidding rule may silence other rules, but nothing silences the floor.
-    if !verdict.permitted {
-        verdict.rules.clear();
-    }
+    let mut floors = Vec::new();
     if !verdict.errors.is_empty() {
-        verdict
-            .rules
-            .push(floor("floor-error", "A rule could not be evaluated, so a person decides.".into()));
+        floors.push(floor("floor-error", "A rule could not be evaluated, so a person decides.".into()));
     }
     if !facts.missing.is_empty() && !facts.bucket.is_settled() {
         let names: Vec<&str> = facts.missing.iter().copied().collect();
         let reason =
             format!("Not known: {}. What is not known counts as the stricter case.", names.join(", "));
-        verdict.rules.push(floor("floor-missing", reason));
+        floors.push(floor("floor-missing", reason));
     }
-    verdict.permitted = !verdict.rules.is_empty();
+    if !floors.is_empty() {
+        // A forbidding rule may silence other rules, but nothing silences the floor.
+        if !verdict.permitted {
+            verdict.rules.clear();
+        }
+        verdict.permitted = true;
+        verdict.rules.extend(floors);
+    }
     verdict
 }
 

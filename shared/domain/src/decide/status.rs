@@ -3,11 +3,11 @@
 
 use super::Turn;
 use crate::{
-    ObjectId, Timestamp,
+    ObjectId,
     classify::Bucket,
-    context::Subject,
+    context::{Context, Subject},
     plan::{PaymentStatus, Step, StepKind},
-    snapshot::{Read, SubscriptionStatus},
+    snapshot::{DisputeStatus, Read},
 };
 
 /// The payment status to write, if this case says anything about it.
@@ -44,7 +44,9 @@ fn word(turn: &Turn<'_>) -> Option<&'static str> {
         Bucket::AuthenticationNeeded
         | Bucket::MissingPaymentMethod
         | Bucket::InvalidPaymentMethod
-        | Bucket::HardDecline => "action_needed",
+        | Bucket::HardDecline
+        | Bucket::RetriesExhausted => "action_needed",
+        Bucket::PaymentProcessing => "processing",
         Bucket::TemporaryFailure
         | Bucket::IssuerDecline
         | Bucket::HighChurnRisk
@@ -53,16 +55,33 @@ fn word(turn: &Turn<'_>) -> Option<&'static str> {
         | Bucket::MerchantProblem
         | Bucket::SubscriptionOverdue => "overdue",
         Bucket::DisputeNeedsResponse | Bucket::DisputeUnderReview => "disputed",
-        Bucket::RefundMade => "refunded",
-        Bucket::SubscriptionPaused => "paused",
-        Bucket::SubscriptionEnding => match &turn.context.subject {
-            Subject::Subscription(Read::Found(one)) if has_ended(&one.status, one.ended_at) => "ended",
-            _ => "ending",
+        Bucket::DisputeClosed => match &turn.context.subject {
+            Subject::Dispute(Read::Found(dispute)) => closed(&dispute.status)?,
+            _ => return None,
         },
+        // A part that went back says nothing of how the customer's payments stand.
+        Bucket::RefundMade if whole_went_back(turn.context) => "refunded",
+        Bucket::SubscriptionPaused => "paused",
+        Bucket::SubscriptionEnding => "ending",
+        Bucket::SubscriptionEnded => "ended",
         _ => return None,
     })
 }
 
-fn has_ended(status: &SubscriptionStatus, ended: Option<Timestamp>) -> bool {
-    ended.is_some() || matches!(status, SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired)
+const fn closed(status: &DisputeStatus) -> Option<&'static str> {
+    match status {
+        DisputeStatus::Won => Some("dispute_won"),
+        DisputeStatus::Lost => Some("dispute_lost"),
+        DisputeStatus::Prevented => Some("dispute_prevented"),
+        DisputeStatus::WarningClosed => Some("dispute_withdrawn"),
+        _ => None,
+    }
+}
+
+fn whole_went_back(context: &Context) -> bool {
+    let charge = match &context.subject {
+        Subject::Charge(Read::Found(charge)) => Some(charge),
+        _ => context.charge.known(),
+    };
+    charge.is_some_and(|charge| charge.amount_refunded.amount > 0 && charge.refundable().amount == 0)
 }

@@ -18,7 +18,7 @@ use super::{
     evidence::Checklists,
     manifest::Manifest,
     playbook::Playbook,
-    settings::{Exception, Exceptions, Settings},
+    settings::{Exception, Exceptions, Settings, Source},
     slot::Slots,
     template::{Message, RenderError, Template},
 };
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// A loaded policy bundle.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Bundle {
     id: String,
     rules: PolicySet,
@@ -165,6 +165,19 @@ impl Bundle {
     /// The numbers behind the rules.
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The same bundle relying on other systems or with other exceptions, to try an example of a company that
+    /// has them. Its id stays, so nothing is decided by it for good.
+    pub(super) fn with(&self, sources: Option<&BTreeSet<Source>>, exceptions: Option<&[Exception]>) -> Self {
+        let mut other = self.clone();
+        if let Some(sources) = sources {
+            other.settings.sources.clone_from(sources);
+        }
+        if let Some(exceptions) = exceptions {
+            other.exceptions = exceptions.to_vec();
+        }
+        other
     }
 
     /// Business days, holidays, quiet hours.
@@ -329,7 +342,7 @@ fn check_playbooks(
             return wrong(format!("`{bucket}`: {problem}"));
         }
         for rung in playbook.all_rungs() {
-            let mut named = rung.draft.iter().chain(&rung.follow_up);
+            let mut named = rung.draft.iter().chain(&rung.chat).chain(&rung.follow_up);
             if let Some(id) = named.find(|id| templates.get(id, templates.default_locale()).is_none()) {
                 return wrong(format!("`{bucket}` names the template `{id}`, which is not there"));
             }

@@ -37,7 +37,8 @@ impl Example {
     /// escalation that falls away, or a message to the customer or a request that is added. Empty if
     /// nothing does.
     pub fn bolder_when_missing(&self, bundle: &Bundle) -> Vec<String> {
-        let whole = self.decide(bundle);
+        let bundle = &*self.count_on(bundle);
+        let whole = self.decide_by(bundle);
         let allowed = bold(&whole);
         let mut bolder = Vec::new();
         for (part, lose) in LOSSES {
@@ -45,7 +46,7 @@ impl Example {
             if !lose(&mut example) {
                 continue;
             }
-            let decision = example.decide(bundle);
+            let decision = example.decide_by(bundle);
             if whole.escalation.permitted && !decision.escalation.permitted {
                 bolder.push(format!("without `{part}` it is no longer escalated"));
             }

@@ -51,13 +51,15 @@ pub struct CaseFacts {
     pub amount: Option<Money>,
     /// Whether that is above the threshold of revenue.
     pub above_revenue: bool,
+    /// Whether it is a dispute that costs about as much to answer as it could bring.
+    pub small: bool,
     /// Whether the account's annual value is above the threshold of contracts, or not known.
     pub above_contract: bool,
     /// Whether the contract renews soon, or it is not known when.
     pub renewal_soon: bool,
     /// Whether the customer waits for an urgent answer, or that is not known.
     pub priority_ticket: bool,
-    /// Recent requests for a refund; one if that is not known.
+    /// Recent requests for a refund; more than any rule counts to if that is not known.
     pub refund_requests: u32,
     /// Whether the customer disputes a payment, or that is not known.
     pub disputed: bool,
@@ -113,10 +115,7 @@ impl CaseFacts {
         let soon = |at: crate::Timestamp| {
             (0..=i64::from(settings.thresholds.renewal_days) * 86_400).contains(&at.since(context.at))
         };
-        let renewal_soon = match renews {
-            Some(at) => soon(at),
-            None => missing.contains("crm") || missing.contains("application"),
-        };
+        let renewal_soon = missing.contains("crm") || renews.map_or(missing.contains("application"), soon);
         let talks = context.conversations.known().filter(|_| uses(Source::HelpDesk));
         let since = context.at.plus(-86_400 * i64::from(settings.churn.request_days));
         let deadline = match &context.subject {
@@ -146,12 +145,16 @@ impl CaseFacts {
             segment: segment.map_or_else(String::new, |segment| segment.name.clone()),
             amount,
             above_revenue: amount.is_some_and(|money| is_above(&settings.thresholds.revenue, money)),
+            small: matches!(context.subject, Subject::Dispute(_))
+                && amount.is_some_and(|money| !is_above(&settings.thresholds.small_dispute, money)),
             above_contract: contract,
             renewal_soon,
             priority_ticket: talks.map_or(missing.contains("help_desk"), |talks| talks.priority().is_some()),
-            refund_requests: talks.map_or(u32::from(missing.contains("help_desk")), |talks| {
-                u32::try_from(talks.refund_requests(since)).unwrap_or(u32::MAX)
-            }),
+            refund_requests: match talks {
+                Some(talks) => u32::try_from(talks.refund_requests(since)).unwrap_or(u32::MAX),
+                None if missing.contains("help_desk") => u32::MAX,
+                None => 0,
+            },
             disputed,
             attempts,
             day: u32::try_from(found.day).unwrap_or(0),
@@ -167,6 +170,15 @@ impl CaseFacts {
         }
     }
 
+    /// Whether answering the dispute would cost more than it brings: a small one without what the bank must
+    /// see. What is not known could still speak for us.
+    pub(crate) fn is_not_worth_answering(&self) -> bool {
+        self.bucket == Bucket::DisputeNeedsResponse
+            && self.small
+            && self.evidence == Strength::Weak
+            && self.missing.is_empty()
+    }
+
     pub(super) fn attributes(&self) -> impl Iterator<Item = (String, RestrictedExpression)> + use<> {
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let long = |number: i64| RestrictedExpression::new_long(number);
@@ -180,6 +192,7 @@ impl CaseFacts {
             ("livemode", is(self.livemode)),
             ("segment", text(&self.segment)),
             ("above_revenue", is(self.above_revenue)),
+            ("small", is(self.small)),
             ("above_contract", is(self.above_contract)),
             ("renewal_soon", is(self.renewal_soon)),
             ("priority_ticket", is(self.priority_ticket)),
@@ -206,8 +219,9 @@ impl CaseFacts {
 
 /// What a decision about this kind of case should know and does not, by its source.
 fn missing(key: &CaseKey, context: &Context, bundle: &Bundle) -> BTreeSet<&'static str> {
-    fn lacks<T>(part: &Part<T>) -> bool {
-        part.known().is_none()
+    /// Without a customer most questions do not arise; what was asked all the same and failed is missing.
+    fn lacks<T>(part: &Part<T>, arises: bool) -> bool {
+        part.known().is_none() && (arises || part.failed())
     }
     let uses = |source| bundle.settings().sources.contains(&source);
     let mut missing = BTreeSet::new();
@@ -216,28 +230,29 @@ fn missing(key: &CaseKey, context: &Context, bundle: &Bundle) -> BTreeSet<&'stat
             missing.insert(name);
         }
     };
-    // A payment method's case decides nothing, and without a customer there is nobody to ask about.
+    // A payment method's case decides nothing, and nothing stands around what is not there.
     if key.kind() == CaseKind::PaymentMethod || context.subject.is_gone() {
         return missing;
     }
-    if context.customer.is_some() {
-        need("crm", uses(Source::Crm) && lacks(&context.account));
-        need("help_desk", uses(Source::HelpDesk) && lacks(&context.conversations));
-        need("application", uses(Source::Application) && lacks(&context.application));
-    }
+    let customer = context.customer.is_some();
+    need("crm", uses(Source::Crm) && lacks(&context.account, customer));
+    need("help_desk", uses(Source::HelpDesk) && lacks(&context.conversations, customer));
+    need("application", uses(Source::Application) && lacks(&context.application, customer));
     match (key.kind(), &context.subject) {
-        (CaseKind::Recovery, subject) if context.customer.is_some() => {
-            need("stripe_customer", lacks(&context.profile));
-            need("stripe_charges", lacks(&context.charges) || lacks(&context.history));
-            need("stripe_disputes", lacks(&context.disputes));
-            need("stripe_open_invoices", lacks(&context.open_invoices));
-            if let Subject::Invoice(Read::Found(invoice)) = subject {
-                need("stripe_subscription", invoice.subscription.is_some() && lacks(&context.subscription));
-            }
+        (CaseKind::Recovery, subject) => {
+            need("stripe_customer", lacks(&context.profile, customer));
+            need("stripe_charges", lacks(&context.charges, customer) || lacks(&context.history, customer));
+            need("stripe_disputes", lacks(&context.disputes, customer));
+            need("stripe_open_invoices", lacks(&context.open_invoices, customer));
+            let bills = matches!(subject, Subject::Invoice(Read::Found(one)) if one.subscription.is_some());
+            need("stripe_subscription", lacks(&context.subscription, bills && customer));
         }
         (CaseKind::Dispute | CaseKind::FraudWarning | CaseKind::Refund, _) => {
-            need("stripe_charge", lacks(&context.charge));
+            need("stripe_charge", lacks(&context.charge, true));
+            need("stripe_customer", lacks(&context.profile, customer));
+            need("stripe_charges", lacks(&context.history, customer));
         }
+        (CaseKind::Status, _) => need("stripe_customer", lacks(&context.profile, customer)),
         _ => {}
     }
     missing

@@ -21,6 +21,8 @@ mod templates;
 pub mod words;
 mod zone;
 
+use std::{collections::BTreeMap, sync::LazyLock};
+
 use cedar_policy::{
     Authorizer, Context as CedarContext, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
     Request, RestrictedExpression,
@@ -36,7 +38,7 @@ pub use approval::{ApprovalRule, Requester};
 pub use bundle::{Bundle, BundleError};
 pub use calendar::Calendar;
 pub use evidence::{Checklists, Wanted};
-pub use example::{Example, Expect, step_word};
+pub use example::{Example, Expect, LikeError, resolve, step_word};
 pub(crate) use facts::Found;
 pub use facts::{CaseFacts, Strength};
 pub use locale::Locale;
@@ -199,7 +201,12 @@ fn text(name: &str, value: &str) -> (String, RestrictedExpression) {
     (name.to_owned(), RestrictedExpression::new_string(value.to_owned()))
 }
 
+/// The entity types of the schema. Reading a name takes Cedar's parser, so each is read once.
+static KINDS: LazyLock<BTreeMap<&'static str, EntityTypeName>> = LazyLock::new(|| {
+    let kinds = ["Action", "Agent", "Case", "Group", "Person", "Proposal"];
+    kinds.into_iter().filter_map(|kind| Some((kind, kind.parse().ok()?))).collect()
+});
+
 fn uid(kind: &str, id: &str) -> Option<EntityUid> {
-    let kind: EntityTypeName = kind.parse().ok()?;
-    Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+    Some(EntityUid::from_type_name_and_id(KINDS.get(kind)?.clone(), EntityId::new(id)))
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::CaseFacts;
+
 /// What to do about a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +16,9 @@ pub struct Playbook {
     pub headline: String,
     /// What to do next.
     pub next: String,
+    /// What to do next about a dispute that costs more to answer than it brings, if that is another thing.
+    #[serde(default)]
+    pub next_if_small: Option<String>,
     /// What happens if nobody acts.
     pub otherwise: String,
     /// The ladder: what is done on which day of the case. The highest rung that is due is taken; the
@@ -37,6 +42,9 @@ pub struct Rung {
     /// The template of a message to the customer, if there is something to say.
     #[serde(default)]
     pub draft: Option<String>,
+    /// The template that is drafted in the customer's open conversation instead, if there is one.
+    #[serde(default)]
+    pub chat: Option<String>,
     /// The template of a message for a colleague, if there is something to say.
     #[serde(default)]
     pub follow_up: Option<String>,
@@ -92,6 +100,12 @@ impl Playbook {
             segment: BTreeMap::new(),
             ..self.clone()
         }
+    }
+
+    /// What to do next about a case.
+    pub fn next(&self, facts: &CaseFacts) -> &str {
+        let small = self.next_if_small.as_deref().filter(|_| facts.is_not_worth_answering());
+        small.unwrap_or(&self.next)
     }
 
     /// The rung that is due on a day of the case, with its place in the ladder.

@@ -45,7 +45,7 @@ pub struct Settings {
 }
 
 /// A system that decisions rely on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The CRM: account value, owner, renewal, segment.
@@ -247,7 +247,7 @@ pub(super) struct Exceptions {
 }
 
 /// An exception for one customer.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exception {
     /// For whom.
@@ -263,7 +263,7 @@ pub struct Exception {
 }
 
 /// What is different for a customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExceptionKind {
     /// Nobody writes about failed payments.
@@ -313,10 +313,17 @@ impl Settings {
         if !account.id.is_empty() && account.segment.is_none() && account.annual_value.is_none() {
             return unknown();
         }
-        self.segments
-            .iter()
-            .find(|segment| worth(segment) || called(segment))
-            .or_else(|| self.segments.last())
+        let found = self.segments.iter().find(|segment| worth(segment) || called(segment));
+        // A value in a currency without thresholds could be any size.
+        let comparable = |value: Money| {
+            self.segments
+                .iter()
+                .all(|segment| segment.above.is_empty() || segment.above.contains_key(&value.currency))
+        };
+        match account.annual_value {
+            Some(value) if found.is_none() && !comparable(value) => unknown(),
+            _ => found.or_else(|| self.segments.last()),
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), String> {

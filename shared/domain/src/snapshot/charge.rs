@@ -60,12 +60,11 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// What can still be refunded.
+    /// What can still be refunded; nothing if what went back is in another currency, which nobody could
+    /// subtract.
     pub fn refundable(&self) -> Money {
-        Money::new(
-            self.amount.amount.saturating_sub(self.amount_refunded.amount).max(0),
-            self.amount.currency,
-        )
+        let left = self.amount.minus(self.amount_refunded).map_or(0, |left| left.amount.max(0));
+        Money::new(left, self.amount.currency)
     }
 
     /// What will have gone back in all after another refund of `amount`: what thresholds and caps are
