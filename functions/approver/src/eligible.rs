@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use domain::{
-    approval::{Action, Around, EmailAddress, Facts, Ineligible, Person},
+    approval::{Action, Around, CustomerFacts, EmailAddress, Facts, Ineligible, Operation, Person},
     policy::{ApprovalRule, Requester, Verdict},
 };
 use store::ProposalRow;
@@ -55,6 +55,13 @@ pub(crate) fn stake(row: &ProposalRow) -> Option<domain::Money> {
 /// The facts of a row, if they are those that the action was made from.
 pub(crate) fn bound_facts(row: &ProposalRow) -> Option<&Facts> {
     Some(&row.dossier.facts).filter(|facts| facts.digest() == row.proposal.action.snapshot)
+}
+
+/// How many must sign at least: two where money is at stake and nobody can tell whether whoever signs is the
+/// customer, since Stripe knows of none or of no address.
+pub(crate) fn floor(operation: &Operation, customer: Option<&CustomerFacts>) -> u8 {
+    let known = customer.is_some_and(|customer| customer.email.is_some());
+    if known || operation.amount().is_none() { 1 } else { 2 }
 }
 
 /// How many must sign: what the rule says, and two where nobody knows who wrote the rule.

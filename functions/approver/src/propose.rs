@@ -156,7 +156,8 @@ pub(crate) async fn propose(turn: Turn<'_>, ask: &Ask) -> Result<Result<Proposal
         created: now,
         expires,
     };
-    action.need = eligible::need(app, rule, &action, stake);
+    let floor = eligible::floor(&action.operation, customer.as_ref());
+    action.need = eligible::need(app, rule, &action, stake).max(floor);
     if let Err(not_here) = app.effects.ready(&action) {
         return Ok(Err(not_here.into()));
     }

@@ -58,9 +58,21 @@ impl EmailAddress {
         &self.0
     }
 
-    /// Whether two addresses are most likely one mailbox: case does not count.
+    /// Whether two addresses are most likely one mailbox: neither case counts nor what follows a `+`
+    /// (RFC 5233), nor dots where the host is known to ignore them
+    /// (<https://support.google.com/mail/answer/7436150>).
     pub fn is_same_mailbox(&self, other: &str) -> bool {
-        self.0.eq_ignore_ascii_case(other.trim())
+        mailbox(&self.0) == mailbox(other.trim())
+    }
+}
+
+fn mailbox(address: &str) -> String {
+    let address = address.to_ascii_lowercase();
+    let Some((name, host)) = address.rsplit_once('@') else { return address };
+    let name = name.split_once('+').map_or(name, |(name, _)| name);
+    match host {
+        "gmail.com" | "googlemail.com" => format!("{}@gmail.com", name.replace('.', "")),
+        _ => format!("{name}@{host}"),
     }
 }
 
@@ -109,7 +121,20 @@ mod tests {
         ] {
             assert_eq!(EmailAddress::parse(bad), Err(NotAnAddress), "{bad}");
         }
-        assert!(EmailAddress::parse("A@b.test").unwrap().is_same_mailbox("a@B.test "));
+        let same = |one: &str, other: &str| EmailAddress::parse(one).unwrap().is_same_mailbox(other);
+        for (one, other) in [
+            ("A@b.test", "a@B.test "),
+            ("a+refunds@b.test", "a@b.test"),
+            ("a@b.test", "a+x+y@b.test"),
+            ("first.last@gmail.com", "FirstLast+1@googlemail.com"),
+        ] {
+            assert!(same(one, other), "{one} {other}");
+        }
+        for (one, other) in
+            [("a@b.test", "b@b.test"), ("a.b@c.test", "ab@c.test"), ("a@b.test", "a@b.test.test")]
+        {
+            assert!(!same(one, other), "{one} {other}");
+        }
     }
 
     #[test]

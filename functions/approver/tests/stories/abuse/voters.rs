@@ -195,3 +195,41 @@ async fn abuse_68_nobody_is_asked_too_often_and_nobody_approves_unread() {
     let answer = world.browser(SUPPORT).await.ask("refund.create", &charge, &more).await;
     assert_eq!((answer.status, world.writes().len()), (303, 0), "the next hour is another one");
 }
+
+#[tokio::test]
+async fn abuse_90_another_spelling_of_ones_own_address_is_ones_own() {
+    let world = World::new().await;
+    let (id, _) = world.proposed(1999).await;
+    let before = world.file(&id).await;
+    let mut lead = world.browser(FINANCE_LEAD).await;
+    let (digest, csrf) = lead.token(&id).await;
+    // In Stripe it is customer17@example.test.
+    change_person(&world, FINANCE_LEAD, |lead| lead.emails = vec!["customer17+work@example.test".into()])
+        .await;
+    assert_eq!(lead.vote(&id, "approve", &digest, &csrf).await.status, 403);
+    untouched(&world, &before).await;
+}
+
+#[tokio::test]
+async fn abuse_91_money_to_somebody_whom_nobody_can_name_takes_two() {
+    let world = World::new().await;
+    let mut support = world.browser(SUPPORT).await;
+    let more = [("amount", "19.99"), ("reason", "duplicate")];
+    let stripe = &world.sandbox.stripe;
+    // Bought without an account, and by a customer whose address nobody knows.
+    let guest = world.charge(1999);
+    let mut object = stripe.object(&guest).unwrap();
+    object["customer"] = serde_json::Value::Null;
+    stripe.put_object(&object).unwrap();
+    let silent = world.charge(1999);
+    let mut customer = stripe.object(stripe.object(&silent).unwrap()["customer"].as_str().unwrap()).unwrap();
+    customer["email"] = serde_json::Value::Null;
+    stripe.put_object(&customer).unwrap();
+    for charge in [guest, silent] {
+        let id = support.ask("refund.create", &charge, &more).await.proposal();
+        assert_eq!(world.file(&id).await.proposal().action.need, 2, "either of them could be the customer");
+        let answer = world.browser(FINANCE_LEAD).await.decide(&id, "approve").await;
+        assert!(answer.body.contains("1 of 2 have signed"), "{}", answer.body);
+        assert_eq!((world.stage(&id).await, world.writes().len()), (Stage::Pending, 0));
+    }
+}
