@@ -16,7 +16,7 @@ use domain::{
     AccountId, CustomerId, Digest, PersonId, ProposalId, Timestamp,
     approval::{
         AccessChange, Action, Decision, EmailAddress, Grant, Identity, Ineligible, Method, Operation,
-        Private, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner,
+        Private, Proposal, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner,
     },
 };
 use gated::{
@@ -101,6 +101,11 @@ fn env(sandbox: &Sandbox) -> Env {
     variables.chain(sandbox.systems(Function::Approver)).collect()
 }
 
+/// The proposal that was granted.
+fn proposal(grant: &Grant) -> Proposal {
+    Proposal::new(grant.action().clone())
+}
+
 fn access(sandbox: &Sandbox, key: &str) -> Access {
     let config = gated::access::Config::from_env(&env(sandbox)).unwrap().unwrap();
     let http = client_within(&[&config.base], Duration::from_secs(5)).unwrap();
@@ -133,11 +138,11 @@ async fn access_is_paused_once_for_a_grant_and_restored_by_another() {
     let (access, reads) =
         (access(sandbox, &sandbox.keys.access_key), reads(sandbox, &sandbox.keys.application_key));
     let pause = access_change(AccessChange::Pause, 'a');
-    assert_eq!(access.settle(&pause, NOW).await, Outcome::NotDone(NotDone::NeverArrived));
+    assert_eq!(access.settle(&proposal(&pause), NOW).await, Outcome::NotDone(NotDone::NeverArrived));
     sandbox.application.fail("POST /customers", Fault::DropAfter, 1);
     assert_eq!(access.execute(&pause, NOW).await, Outcome::Unknown(Why::ConnectionLost));
     let done = Outcome::Done { reference: pause.idempotency_key(0) };
-    assert_eq!(access.settle(&pause, NOW).await, done);
+    assert_eq!(access.settle(&proposal(&pause), NOW).await, done);
     let (first, second) = tokio::join!(access.execute(&pause, NOW), access.execute(&pause, NOW));
     assert_eq!((first, second), (done.clone(), done));
     assert_eq!(sandbox.application.executions().len(), 1);
