@@ -96,7 +96,7 @@ async fn a_failed_payment_makes_one_task_for_the_accounts_owner_however_often_it
 async fn a_crash_between_the_crms_commit_and_our_record_makes_one_task() {
     let world = World::with_systems().await;
     let failing = failing(&world, 149_900, "insufficient_funds", &[]).await;
-    world.sandbox.hubspot.fail("POST /crm/v3/objects/tasks/batch/upsert", Fault::DropAfter, 3);
+    world.sandbox.hubspot.fail("POST /crm/objects/2026-03/tasks/batch/upsert", Fault::DropAfter, 3);
     deliver_all(&world).await;
     world.work(|| None).await;
     world.wait(181);

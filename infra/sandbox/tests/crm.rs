@@ -78,8 +78,22 @@ impl World {
     /// Faults of the call that creates a task.
     fn fail_creation(&self, fault: Fault, times: usize) {
         match &self.twin {
-            Twin::HubSpot(crm) => crm.fail("POST /crm/v3/objects/tasks/batch/upsert", fault, times),
+            Twin::HubSpot(crm) => crm.fail("POST /crm/objects/2026-03/tasks/batch/upsert", fault, times),
             Twin::Salesforce(crm) => crm.fail("PATCH /services/data/v62.0/sobjects/Task", fault, times),
+        }
+    }
+
+    /// Faults of every call that writes.
+    fn fail_writes(&self, fault: Fault, times: usize) {
+        match &self.twin {
+            Twin::HubSpot(crm) => {
+                for on in ["tasks/batch/upsert", "notes/batch/upsert"] {
+                    crm.fail(&format!("POST /crm/objects/2026-03/{on}"), fault, times);
+                }
+                crm.fail("PUT /crm/objects/2026-03/", fault, times);
+                crm.fail("PATCH /crm/objects/2026-03/companies/", fault, times);
+            }
+            Twin::Salesforce(crm) => crm.fail("PATCH /services/data/", fault, times),
         }
     }
 
@@ -166,12 +180,25 @@ async fn repeated_and_concurrent_steps_make_one_task_and_one_note() {
 }
 
 #[tokio::test]
-async fn a_connection_that_dies_after_the_commit_makes_one_task() {
+async fn a_connection_that_dies_after_the_commit_makes_one_task_one_note_and_one_status() {
     for world in World::both().await {
-        world.fail_creation(Fault::DropAfter, 3);
-        let first = world.put_task().await.unwrap();
-        assert_eq!(world.put_task().await.unwrap(), first);
-        assert_eq!(world.work().len(), 1);
+        // So often that every repeat within a call is lost, too: as if the process died.
+        world.fail_writes(Fault::DropAfter, 6);
+        let (customer, status) = (customer(), status("overdue", NOON));
+        for _ in 0..3 {
+            // What they say does not matter here; what they leave does.
+            let _ = world.put_task().await;
+            let _ = world.crm.put_note(&key("note"), &customer, "paid").await;
+            let _ = world.crm.put_payment_status(&customer, &status).await;
+        }
+        world.put_task().await.unwrap();
+        world.crm.put_note(&key("note"), &customer, "paid").await.unwrap();
+        world.crm.put_payment_status(&customer, &status).await.unwrap();
+        let record = world.records().remove(0).id;
+        let work = world.work();
+        assert_eq!(work.len(), 2, "{work:?}");
+        assert!(work.iter().all(|one| one.of.as_ref() == Some(&record)), "{work:?}");
+        assert_eq!(shown(&world).await, "overdue");
     }
 }
 
@@ -180,7 +207,9 @@ async fn a_limit_is_respected_and_a_hanging_vendor_costs_its_own_time_out() {
     for world in World::both().await {
         world.fail_creation(Fault::RateLimited(7), 1);
         let error = world.put_task().await.unwrap_err();
-        assert_eq!(error.verdict(), Verdict::RetryLater { after: Some(7) });
+        // Salesforce does not say how long.
+        let after = matches!(world.twin, Twin::HubSpot(_)).then_some(7);
+        assert_eq!(error.verdict(), Verdict::RetryLater { after }, "{error:?}");
         assert!(world.work().is_empty());
     }
     let [hanging, other] = World::both().await;
@@ -231,12 +260,61 @@ async fn two_records_for_one_customer_are_a_contradiction() {
 }
 
 #[tokio::test]
-async fn a_session_that_ended_is_renewed_once() {
+async fn a_session_that_ended_is_renewed_once_for_all_who_wait() {
     let [_, world] = World::both().await;
-    world.put_task().await.unwrap();
     let Twin::Salesforce(crm) = &world.twin else { panic!("salesforce is second") };
+    world.put_task().await.unwrap();
+    assert_eq!(crm.tokens_given(), 1);
     crm.expire();
-    assert!(world.crm.account(&customer()).await.unwrap().is_some());
+    let customer = customer();
+    let (one, two) = tokio::join!(world.crm.account(&customer), world.crm.account(&customer));
+    assert!(one.unwrap().is_some() && two.unwrap().is_some());
+    assert_eq!(crm.tokens_given(), 2);
+}
+
+#[tokio::test]
+async fn a_session_that_is_refused_even_when_it_is_new_is_not_renewed_again_and_again() {
+    let [_, world] = World::both().await;
+    let Twin::Salesforce(crm) = &world.twin else { panic!("salesforce is second") };
+    crm.lock_out();
+    let error = world.crm.account(&customer()).await.unwrap_err();
+    assert_eq!((error.verdict(), crm.tokens_given()), (Verdict::RetryLater { after: Some(60) }, 2));
+}
+
+#[tokio::test]
+async fn a_secret_that_is_refused_says_so_and_is_not_tried_twice() {
+    let twin = salesforce::Salesforce::open("another secret", Shelf::memory().unwrap()).unwrap();
+    let world = World::of(Twin::Salesforce(Arc::clone(&twin))).await;
+    let error = world.crm.account(&customer()).await.unwrap_err();
+    assert_eq!((error.verdict(), twin.tokens_given()), (Verdict::RetryLater { after: Some(60) }, 0));
+    assert_eq!(error.call, "token.get");
+    assert!(error.explain().contains("invalid_client"), "{}", error.explain());
+}
+
+#[tokio::test]
+async fn doctor_names_the_fields_that_nobody_has_created() {
+    for world in World::both().await {
+        assert_eq!(world.crm.check().await.unwrap(), Vec::<String>::new());
+        let missing = match &world.twin {
+            Twin::HubSpot(crm) => {
+                crm.lack("companies", "renews");
+                crm.lack("notes", "countersign_key");
+                [
+                    "HubSpot: create the property `renews` on companies",
+                    "HubSpot: create the property `countersign_key` on notes",
+                ]
+            }
+            Twin::Salesforce(crm) => {
+                crm.lack("Account", "Renews__c");
+                crm.lack("Task", "Countersign_Key__c");
+                [
+                    "Salesforce: create the field `Renews__c` on Account, visible to the integration user",
+                    "Salesforce: create the field `Countersign_Key__c` on Task, visible to the integration user",
+                ]
+            }
+        };
+        assert_eq!(world.crm.check().await.unwrap(), missing);
+    }
 }
 
 #[tokio::test]
@@ -244,7 +322,14 @@ async fn a_customers_markup_is_inert_and_no_error_tells_a_secret() {
     for world in World::both().await {
         let text = format!("<script>x</script>\u{202E}{}", "<b>canary</b>".repeat(80_000));
         let long = task(&text);
-        world.crm.put_task(&key("task"), &customer(), &long).await.unwrap();
+        world.crm.put_task(&key("task"), &customer(), &Task { title: text.clone(), ..long }).await.unwrap();
+        world.crm.put_note(&key("note"), &customer(), &text).await.unwrap();
+        for one in world.work() {
+            let text = |name: &str| one.properties.get(name).and_then(Value::as_str).unwrap_or_default();
+            let length = |name: &str| text(name).chars().count();
+            assert!(length("hs_task_body") < 65_536 && length("hs_note_body") < 65_536);
+            assert!(length("Description") <= 32_000 && length("Subject") <= 255);
+        }
         let held = serde_json::to_string(&world.work()).unwrap();
         assert!(held.len() < 100_000 && !held.contains('\u{202E}'), "{}", held.len());
         if matches!(world.twin, Twin::HubSpot(_)) {

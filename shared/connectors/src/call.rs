@@ -341,7 +341,7 @@ fn cause(error: &reqwest::Error, lost: fn(Lost) -> Cause) -> Cause {
 /// call). Where the rate is limited, other headers tell it, too, which stand in every answer otherwise:
 /// when Intercom's window ends, and how long HubSpot's is
 /// (<https://developers.intercom.com/docs/references/rest-api/errors/rate-limiting/>,
-/// <https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines>).
+/// <https://developers.hubspot.com/docs/api/usage-details>).
 fn retry_after(answer: &Response, now: Timestamp) -> Option<u64> {
     let header = |name| answer.headers().get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
     let window = || match answer.status() {

@@ -36,8 +36,15 @@ pub fn level(env: &Env) -> Result<Level, EnvError> {
 
 /// Starts logging for this process. Does nothing if it has been started.
 pub fn init(level: Level) {
-    let lines = lines(std::io::stdout).with_filter(targets(level));
-    let _ = Registry::default().with(lines).try_init();
+    let _ = subscriber(level, std::io::stdout).try_init();
+}
+
+/// What [`init`] starts, with lines that go to `writer`.
+pub fn subscriber<W>(level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    Registry::default().with(lines(writer).with_filter(targets(level)))
 }
 
 /// Dependencies say warnings and errors only, whatever the level: in finer detail some of them print
@@ -86,8 +93,7 @@ mod tests {
     fn logged(level: Level, work: impl FnOnce()) -> Vec<serde_json::Value> {
         let paper = Paper::default();
         let to = paper.clone();
-        let subscriber = Registry::default().with(lines(move || to.clone()).with_filter(targets(level)));
-        tracing::subscriber::with_default(subscriber, work);
+        tracing::subscriber::with_default(subscriber(level, move || to.clone()), work);
         let bytes = paper.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

@@ -1,7 +1,8 @@
-//! HubSpot: search, reads and changes of companies, upserts of tasks and notes by a unique property,
-//! and default associations (<https://developers.hubspot.com/docs/api-reference/search/guide>,
-//! <https://developers.hubspot.com/docs/api-reference/crm-tasks-v3/guide>,
-//! <https://developers.hubspot.com/docs/api-reference/error-handling>).
+//! HubSpot, version 2026-03: search, reads and changes of companies, upserts of tasks and notes by a unique
+//! property, and default associations (<https://developers.hubspot.com/docs/api-reference/2026-03/overview>,
+//! <https://developers.hubspot.com/docs/api-reference/latest/crm/activities/tasks/guide>,
+//! <https://developers.hubspot.com/docs/api-reference/error-handling>,
+//! <https://developers.hubspot.com/docs/api/usage-details>).
 
 use std::sync::Arc;
 
@@ -13,11 +14,13 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use serde_json::{Value, json};
 
 use super::{Answer, Book, Entry, Fault, Properties, page};
 use crate::Shelf;
+
+const VERSION: &str = "2026-03";
 
 /// One HubSpot account.
 pub struct HubSpot {
@@ -61,23 +64,28 @@ impl HubSpot {
         self.book.all(kind)
     }
 
-    /// Makes the next `times` calls that begin with `on` (`POST /crm/v3/objects/tasks`) go wrong.
+    /// Makes the next `times` calls that begin with `on` (`POST /crm/objects/2026-03/tasks`) go wrong.
     pub fn fail(&self, on: &str, fault: Fault, times: usize) {
         self.book.faults.add(on, fault, times);
+    }
+
+    /// From now on `kind` has no property `name`.
+    pub fn lack(&self, kind: &str, name: &str) {
+        self.book.lack(kind, name);
     }
 
     fn perform(&self, method: &Method, path: &str, query: &str, body: &[u8]) -> Answer {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         match (method.as_str(), parts.as_slice()) {
-            ("POST", ["crm", "v3", "objects", kind, "search"]) => {
+            ("POST", ["crm", "objects", VERSION, kind, "search"]) => {
                 let filter = body.pointer("/filterGroups/0/filters/0").cloned().unwrap_or_default();
                 let text = |name: &str| filter.get(name).and_then(Value::as_str).unwrap_or_default();
                 let found = self.book.with(kind, text("propertyName"), text("value"));
                 let results: Vec<Value> = found.iter().map(record).collect();
                 Ok((200, json!({ "total": results.len(), "results": results })))
             }
-            ("POST", ["crm", "v3", "objects", kind, "batch", "upsert"]) => {
+            ("POST", ["crm", "objects", VERSION, kind, "batch", "upsert"]) => {
                 let input = body.pointer("/inputs/0").cloned().unwrap_or_default();
                 let text = |name: &str| input.get(name).and_then(Value::as_str);
                 let (Some(name), Some(value)) = (text("idProperty"), text("id")) else {
@@ -91,11 +99,11 @@ impl HubSpot {
                 }
                 Ok((200, json!({ "status": "COMPLETE", "results": [result] })))
             }
-            ("PUT", ["crm", "v4", "objects", kind, id, "associations", "default", _, to]) => {
+            ("PUT", ["crm", "objects", VERSION, kind, id, "associations", "default", _, to]) => {
                 let changed = self.book.change(kind, id, |entry| entry.of = Some((*to).to_owned()))?;
                 Ok(changed.map_or_else(not_found, |_| (200, json!({ "status": "COMPLETE", "results": [] }))))
             }
-            ("GET", ["crm", "v3", "objects", kind, id]) => {
+            ("GET", ["crm", "objects", VERSION, kind, id]) => {
                 let by = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "idProperty");
                 let found = match by {
                     Some((_, name)) => self.book.with(kind, &name, id).into_iter().next(),
@@ -103,17 +111,20 @@ impl HubSpot {
                 };
                 Ok(found.map_or_else(not_found, |entry| (200, record(&entry))))
             }
-            ("PATCH", ["crm", "v3", "objects", kind, id]) => {
+            ("PATCH", ["crm", "objects", VERSION, kind, id]) => {
                 let given = body.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
                 let changed = self.book.change(kind, id, |entry| entry.properties.extend(given))?;
                 Ok(changed.map_or_else(not_found, |entry| (200, record(&entry))))
             }
-            ("GET", ["crm", "v3", "owners", id]) => {
+            ("GET", ["crm", "owners", VERSION, id]) => {
                 let (first, last) = if *id == "8" { ("Customer", "Success") } else { ("Sales", "Lead") };
                 let email = format!("{}@example.test", first.to_lowercase());
                 Ok((200, json!({ "id": id, "email": email, "firstName": first, "lastName": last })))
             }
-            ("GET", ["crm", "v3", "properties", kind, name]) => {
+            ("GET", ["crm", "properties", VERSION, kind, name]) => {
+                if self.book.lacks(kind, name) {
+                    return Ok(not_found());
+                }
                 Ok((200, json!({ "name": name, "hasUniqueValue": *kind != "companies" })))
             }
             _ => Ok(not_found()),
@@ -131,7 +142,7 @@ async fn call(
     let fault = crm.book.faults.next(&format!("{method} {}", uri.path()));
     let message = "You have reached your ten_secondly_rolling limit.";
     let limited = json!({ "status": "error", "message": message, "category": "RATE_LIMITS", "policyName": "TEN_SECONDLY_ROLLING" });
-    super::answer(fault, (429, limited), || {
+    let mut response = super::answer(fault, (429, limited), || {
         let given = headers.get(header::AUTHORIZATION).and_then(|given| given.to_str().ok());
         if given.and_then(|given| given.strip_prefix("Bearer ")) != Some(crm.token.as_str()) {
             let message = "Authentication credentials not found.";
@@ -142,7 +153,18 @@ async fn call(
         }
         crm.perform(&method, uri.path(), uri.query().unwrap_or_default(), &body)
     })
-    .await
+    .await;
+    let headers = response.headers_mut();
+    // HubSpot tells how long its window is, and not how long to wait.
+    headers.remove(header::RETRY_AFTER);
+    let (left, wait) = match fault {
+        Some(Fault::RateLimited(wait)) => ("0", wait),
+        _ => ("99", 10),
+    };
+    headers.insert("x-hubspot-ratelimit-max", HeaderValue::from_static("100"));
+    headers.insert("x-hubspot-ratelimit-remaining", HeaderValue::from_static(left));
+    headers.insert("x-hubspot-ratelimit-interval-milliseconds", (wait * 1000).into());
+    response
 }
 
 fn record(entry: &Entry) -> Value {

@@ -43,17 +43,29 @@ struct Book {
     space: &'static str,
     shelf: Shelf,
     entries: Mutex<BTreeMap<String, Entry>>,
+    /// Kinds and names of properties that nobody has created.
+    lacking: Mutex<Vec<(String, String)>>,
     faults: Faults,
 }
 
 impl Book {
     fn open(space: &'static str, shelf: Shelf) -> Result<Self> {
         let entries = Mutex::new(shelf.all(space)?.into_iter().collect());
-        Ok(Self { space, shelf, entries, faults: Faults::default() })
+        Ok(Self { space, shelf, entries, lacking: Mutex::default(), faults: Faults::default() })
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lack(&self, kind: &str, name: &str) {
+        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        lacking.push((kind.to_owned(), name.to_owned()));
+    }
+
+    fn lacks(&self, kind: &str, name: &str) -> bool {
+        let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        lacking.iter().any(|(of, named)| of == kind && named == name)
     }
 
     fn all(&self, kind: &str) -> Vec<Entry> {

@@ -1,11 +1,13 @@
-//! Salesforce: tokens by client credentials, the one query for an account, changes of accounts, and
-//! upserts of tasks by External ID
+//! Salesforce: tokens by client credentials, the one query for an account, changes of accounts, upserts of
+//! tasks by External ID, and descriptions of objects
 //! (<https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/dome_upsert.htm>,
-//! <https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm>).
+//! <https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_describe.htm>,
+//! <https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm>,
+//! <https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_api_usage.htm>).
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
 use anyhow::Result;
@@ -16,7 +18,7 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use serde_json::{Value, json};
 
 use super::{Answer, Book, Entry, Fault, Properties, page};
@@ -25,8 +27,12 @@ use crate::Shelf;
 /// One organisation.
 pub struct Salesforce {
     client_secret: String,
-    /// How many tokens were given; the last one is valid.
-    tokens: AtomicUsize,
+    /// How often all sessions ended; a token is of its time.
+    ended: AtomicUsize,
+    /// How many tokens were given.
+    given: AtomicUsize,
+    /// Tokens are given, and none is accepted.
+    locked: AtomicBool,
     book: Book,
 }
 
@@ -37,7 +43,9 @@ impl Salesforce {
     /// If the shelf cannot be read.
     pub fn open(client_secret: &str, shelf: Shelf) -> Result<Arc<Self>> {
         let book = Book::open("crm.salesforce", shelf)?;
-        Ok(Arc::new(Self { client_secret: client_secret.to_owned(), tokens: AtomicUsize::new(0), book }))
+        let client_secret = client_secret.to_owned();
+        let (ended, given, locked) = Default::default();
+        Ok(Arc::new(Self { client_secret, ended, given, locked, book }))
     }
 
     /// The API, and at `/` a page for people to read.
@@ -70,11 +78,51 @@ impl Salesforce {
 
     /// Ends all sessions.
     pub fn expire(&self) {
-        self.tokens.fetch_add(1, SeqCst);
+        self.ended.fetch_add(1, SeqCst);
+    }
+
+    /// From now on tokens are given, and none is accepted: what an integration user without the right to use
+    /// the API sees.
+    pub fn lock_out(&self) {
+        self.locked.store(true, SeqCst);
+    }
+
+    /// How many tokens were given.
+    pub fn tokens_given(&self) -> usize {
+        self.given.load(SeqCst)
+    }
+
+    /// From now on `kind` has no field `name`.
+    pub fn lack(&self, kind: &str, name: &str) {
+        self.book.lack(kind, name);
     }
 
     fn token(&self) -> String {
-        format!("00D!{}", self.tokens.load(SeqCst))
+        format!("00D!{}", self.ended.load(SeqCst))
+    }
+
+    /// The fields that Countersign asks for, as they are to be created.
+    fn describe(&self, kind: &str) -> (u16, Value) {
+        let names: &[&str] = match kind {
+            "Account" => &[
+                "Stripe_Customer_Id__c",
+                "Annual_Value__c",
+                "Renews__c",
+                "Segment__c",
+                "Type",
+                "Payment_Status__c",
+                "Payment_Open__c",
+                "Payment_Read__c",
+            ],
+            "Task" => &["Countersign_Key__c"],
+            _ => return not_found(),
+        };
+        let fields: Vec<Value> = names
+            .iter()
+            .filter(|name| !self.book.lacks(kind, name))
+            .map(|name| json!({ "name": name, "externalId": kind == "Task", "unique": kind == "Task" }))
+            .collect();
+        (200, json!({ "name": kind, "fields": fields }))
     }
 
     fn give_token(&self, body: &[u8]) -> (u16, Value) {
@@ -85,6 +133,7 @@ impl Salesforce {
                 json!({ "error": "invalid_client", "error_description": "invalid client credentials" }),
             );
         }
+        self.given.fetch_add(1, SeqCst);
         (200, json!({ "access_token": self.token(), "token_type": "Bearer", "scope": "api" }))
     }
 
@@ -104,6 +153,7 @@ impl Salesforce {
                 let records: Vec<Value> = found.iter().map(row).collect();
                 Ok((200, json!({ "totalSize": records.len(), "done": true, "records": records })))
             }
+            ("GET", ["sobjects", kind, "describe"]) => Ok(self.describe(kind)),
             ("GET", ["sobjects", kind, name, value]) => {
                 let found = self.book.with(kind, name, value).into_iter().next();
                 Ok(found.map_or_else(not_found, |entry| (200, row(&entry))))
@@ -133,19 +183,24 @@ async fn call(
 ) -> Response {
     let fault = crm.book.faults.next(&format!("{method} {}", uri.path()));
     let limited = refused(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.");
-    super::answer(fault, limited, || {
+    let mut response = super::answer(fault, limited, || {
         let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
         let ["services", place, _, rest @ ..] = parts.as_slice() else { return Ok(not_found()) };
         if *place == "oauth2" {
             return Ok(crm.give_token(&body));
         }
         let given = headers.get(header::AUTHORIZATION).and_then(|given| given.to_str().ok());
-        if given.and_then(|given| given.strip_prefix("Bearer ")) != Some(crm.token().as_str()) {
+        let token = given.and_then(|given| given.strip_prefix("Bearer "));
+        if crm.locked.load(SeqCst) || token != Some(crm.token().as_str()) {
             return Ok(refused(401, "INVALID_SESSION_ID", "Session expired or invalid"));
         }
         crm.perform(&method, rest, uri.query().unwrap_or_default(), &body)
     })
-    .await
+    .await;
+    // Salesforce counts by the day, and does not say how long to wait.
+    response.headers_mut().remove(header::RETRY_AFTER);
+    response.headers_mut().insert("sforce-limit-info", HeaderValue::from_static("api-usage=18/100000"));
+    response
 }
 
 fn row(entry: &Entry) -> Value {

@@ -1,5 +1,7 @@
-//! HubSpot's CRM API with a private app's token:
-//! <https://developers.hubspot.com/docs/api-reference/crm-companies-v3/guide>.
+//! HubSpot's CRM API, version 2026-03, with a private app's token:
+//! <https://developers.hubspot.com/docs/api-reference/2026-03/overview>. Versions are supported for 18 months;
+//! the older v3 and v4 end in 2027
+//! (<https://developers.hubspot.com/docs/api-reference/legacy/migration-guide>).
 //!
 //! **Scopes**: `crm.objects.companies.read`, `crm.objects.companies.write`,
 //! `crm.objects.contacts.read`, `crm.objects.contacts.write` (tasks and notes),
@@ -11,10 +13,10 @@
 //! `countersign_key`, a text that requires unique values.
 //!
 //! **Once**: HubSpot upserts tasks and notes by a unique property
-//! (<https://developers.hubspot.com/docs/api-reference/crm-tasks-v3/batch/post-crm-v3-objects-tasks-batch-upsert>),
+//! (<https://developers.hubspot.com/docs/api-reference/latest/crm/activities/tasks/batch/upsert-tasks>),
 //! and a read by that property (`idProperty`) does not wait for the search index. An upsert makes no
 //! association, so that is a second call, which may be repeated
-//! (<https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide>).
+//! (<https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/update-association>).
 //! The company itself is found by search, whose index lags behind writes
 //! (<https://developers.hubspot.com/docs/api-reference/search/guide>): a company that was created a
 //! moment ago may not be found yet, and what is decided on is then read by id.
@@ -38,6 +40,8 @@ use crate::{
 
 /// HubSpot's address.
 pub(super) const API: &str = "https://api.hubapi.com";
+/// The version of the API.
+const VERSION: &str = "2026-03";
 
 /// A client for one HubSpot account.
 #[derive(Debug, Clone)]
@@ -99,7 +103,7 @@ impl HubSpot {
         properties.extend(["name", "hubspot_owner_id"]);
         let mut found: Found = self
             .api
-            .call(CallKind::Read, name, Method::POST, &["crm", "v3", "objects", "companies", "search"])
+            .call(CallKind::Read, name, Method::POST, &["crm", "objects", VERSION, "companies", "search"])
             .json(&json!({
                 "filterGroups": [{ "filters": [filter] }], "properties": properties, "limit": 2,
             }))
@@ -121,7 +125,7 @@ impl HubSpot {
             last_name: Option<String>,
         }
 
-        let path = ["crm", "v3", "owners", &id];
+        let path = ["crm", "owners", VERSION, &id];
         let call = self.api.call(CallKind::Read, "owner.read", Method::GET, &path);
         let person: Person = call.send_if_found().await?.unwrap_or_default();
         let names: Vec<String> = person.first_name.into_iter().chain(person.last_name).collect();
@@ -175,14 +179,23 @@ impl HubSpot {
                 Err(refused) => self.find(kind, key).await?.ok_or(refused)?,
             },
         };
-        let path =
-            ["crm", "v4", "objects", kind.plural(), &id, "associations", "default", "companies", &record.id];
+        let path = [
+            "crm",
+            "objects",
+            VERSION,
+            kind.plural(),
+            &id,
+            "associations",
+            "default",
+            "companies",
+            &record.id,
+        ];
         self.api.call(CallKind::Idempotent, "association.put", Method::PUT, &path).answer().await?;
         Ok(id)
     }
 
     pub(super) async fn find(&self, kind: Kind, key: &StepKey) -> Result<Option<String>, ConnectorError> {
-        let path = ["crm", "v3", "objects", kind.plural(), key.as_str()];
+        let path = ["crm", "objects", VERSION, kind.plural(), key.as_str()];
         let call = self.api.call(CallKind::Read, kind.finding(), Method::GET, &path);
         let found: Option<Record> = call.query(&[("idProperty", &self.fields.key)]).send_if_found().await?;
         Ok(found.map(|record| record.id))
@@ -208,7 +221,7 @@ impl HubSpot {
             properties.insert(self.fields.key.clone(), key.as_str().into());
         }
         let input = json!({ "idProperty": self.fields.key, "id": key.as_str(), "properties": properties });
-        let path = ["crm", "v3", "objects", kind.plural(), "batch", "upsert"];
+        let path = ["crm", "objects", VERSION, kind.plural(), "batch", "upsert"];
         let call = self.api.call(CallKind::Idempotent, kind.creating(), Method::POST, &path);
         let Upserted { results, errors } = call.json(&json!({ "inputs": [input] })).send().await?;
         results.into_iter().next().map(|record| record.id).ok_or_else(|| {
@@ -226,7 +239,7 @@ impl HubSpot {
     ) -> Result<String, ConnectorError> {
         let (fields, name) = (&self.fields, "payment_status.put");
         let id = self.must_have(customer, "company.search").await?.id;
-        let path = ["crm", "v3", "objects", "companies", &id];
+        let path = ["crm", "objects", VERSION, "companies", &id];
         // By id: the search index may lag behind the last write.
         let call = self.api.call(CallKind::Read, "company.read", Method::GET, &path);
         let record: Record = call.query(&[("properties", &fields.payment_read)]).send().await?;
@@ -262,7 +275,7 @@ impl HubSpot {
         let record = self.fields.of_record().into_iter().map(|name| ("companies", name));
         let mut missing = Vec::new();
         for (object, name) in record.chain([("tasks", key), ("notes", key)]) {
-            let path = ["crm", "v3", "properties", object, name];
+            let path = ["crm", "properties", VERSION, object, name];
             let call = self.api.call(CallKind::Read, "property.read", Method::GET, &path);
             match call.send_if_found::<Property>().await? {
                 None => missing.push(format!("HubSpot: create the property `{name}` on {object}")),
@@ -315,12 +328,14 @@ impl Kind {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Told {
+    /// Some tell it as `errorType`.
+    #[serde(alias = "errorType")]
     category: Option<String>,
     message: Option<String>,
 }
 
 fn refusal(_: StatusCode, body: &[u8]) -> Refusal {
     let Told { category, message } = parsed(body).unwrap_or_default();
-    let limited = category.as_deref() == Some("RATE_LIMITS");
+    let limited = matches!(category.as_deref(), Some("RATE_LIMITS" | "RATE_LIMIT"));
     Refusal { code: category, said: message, limited, repairable: false }
 }

@@ -10,11 +10,11 @@
 //! (<https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency>), so it may be repeated.
 //! A note has no such key; it is written with `safe_update` and the ticket's own time as it was when its
 //! comments were looked through, and so never beside another note: the second is refused with 409
-//! (<https://developer.zendesk.com/documentation/ticketing/managing-tickets/creating-and-updating-tickets/#protecting-against-ticket-update-collisions>).
+//! (on collisions of updates in <https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/>).
 //!
 //! A comment's `body` is read as Markdown, in which a customer's text could show a picture from anywhere;
 //! so `html_body` is written, with every character as text
-//! (<https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_comments/#bodies>).
+//! (<https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_comments/>).
 
 use domain::{
     CaseKey, CustomerId, Timestamp,
