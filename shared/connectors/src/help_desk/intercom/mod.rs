@@ -24,6 +24,8 @@
 //!
 //! Neither a ticket nor a note has a priority that this API sets; it stands in the text.
 
+mod wire;
+
 use std::sync::Arc;
 
 use domain::{
@@ -31,17 +33,18 @@ use domain::{
     context::{Conversation, Urgency},
     plan::StepKey,
 };
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method};
 use runtime::{Clock, http::Base};
 use secrecy::SecretString;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
+use self::wire::{CASE, Contact, Found, Identified, Made, Row, Thread, TicketType, both, is, refusal};
 use super::{RECENT, Tags, Ticket, words};
 use crate::{
     ConnectorError,
-    call::{Api, Auth, Call, Kind, Refusal, parsed},
+    call::{Api, Auth, Call, Kind},
     failure::{Cause, Code, Lost, Said},
 };
 
@@ -55,8 +58,6 @@ const PAGE: u32 = 150;
 const PAGES: usize = 5;
 /// Seconds after which the search shows what was made.
 const SETTLES: i64 = 900;
-/// The attribute of our ticket type that holds the case.
-const CASE: &str = "countersign_case";
 
 /// A client of one Intercom workspace.
 #[derive(Debug, Clone)]
@@ -73,109 +74,6 @@ pub struct Intercom {
 struct Setup {
     admin: String,
     attribute: String,
-}
-
-#[derive(Deserialize)]
-struct Identified {
-    id: String,
-}
-
-#[derive(Deserialize)]
-struct TicketType {
-    category: String,
-    #[serde(default)]
-    archived: bool,
-    ticket_type_attributes: Attributes,
-}
-
-#[derive(Deserialize)]
-struct Attributes {
-    data: Vec<Attribute>,
-}
-
-#[derive(Deserialize)]
-struct Attribute {
-    id: String,
-    name: String,
-    data_type: String,
-    #[serde(default)]
-    archived: bool,
-}
-
-#[derive(Deserialize)]
-struct Found<T> {
-    #[serde(alias = "data", alias = "conversations", alias = "tickets")]
-    items: Vec<T>,
-    #[serde(default)]
-    pages: Option<Pages>,
-}
-
-#[derive(Deserialize)]
-struct Pages {
-    next: Option<Next>,
-}
-
-#[derive(Deserialize)]
-struct Next {
-    starting_after: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Contact {
-    id: String,
-    #[serde(flatten)]
-    fields: Map<String, Value>,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    id: String,
-    state: String,
-    priority: Option<String>,
-    admin_assignee_id: Option<u64>,
-    #[serde(default)]
-    tags: TagList,
-    created_at: i64,
-    updated_at: i64,
-}
-
-#[derive(Deserialize, Default)]
-struct TagList {
-    #[serde(default)]
-    tags: Vec<Tag>,
-}
-
-#[derive(Deserialize)]
-struct Tag {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Made {
-    id: String,
-    #[serde(default)]
-    ticket_attributes: Map<String, Value>,
-}
-
-/// A conversation or a ticket with what was written in it.
-#[derive(Deserialize)]
-struct Thread {
-    #[serde(alias = "conversation_parts", alias = "ticket_parts")]
-    parts: Parts,
-    #[serde(default)]
-    ticket_attributes: Map<String, Value>,
-}
-
-#[derive(Deserialize)]
-struct Parts {
-    #[serde(alias = "conversation_parts", alias = "ticket_parts")]
-    items: Vec<Part>,
-    total_count: usize,
-}
-
-#[derive(Deserialize)]
-struct Part {
-    body: Option<String>,
 }
 
 impl Intercom {
@@ -439,61 +337,4 @@ impl Intercom {
     fn call(&self, kind: Kind, name: &'static str, method: Method, path: &[&str]) -> Call<'_> {
         self.api.call(kind, name, method, path).header("intercom-version", VERSION)
     }
-}
-
-impl TicketType {
-    /// The id of the attribute that holds the case, or what is wrong with the ticket type.
-    fn attribute(&self) -> Result<&str, &'static str> {
-        if self.archived || self.category != "Back-office" {
-            return Err(
-                "the ticket type must be in use and of the category Back-office, unseen by customers",
-            );
-        }
-        let named = |one: &&Attribute| one.name == CASE && one.data_type == "string" && !one.archived;
-        let found = self.ticket_type_attributes.data.iter().find(named);
-        found
-            .map(|one| one.id.as_str())
-            .ok_or("add a text attribute named countersign_case to the ticket type")
-    }
-}
-
-impl Contact {
-    /// The text in a field, `custom_attributes.x` or one of Intercom's own.
-    fn holds(&self, field: &str) -> Option<&str> {
-        let held = match field.split_once('.') {
-            Some((group, name)) => self.fields.get(group)?.get(name)?,
-            None => self.fields.get(field)?,
-        };
-        held.as_str().filter(|held| !held.is_empty())
-    }
-}
-
-fn is(field: &str, value: Value) -> Value {
-    json!({ "field": field, "operator": "=", "value": value })
-}
-
-fn both(one: Value, other: Value) -> Value {
-    json!({ "operator": "AND", "value": [one, other] })
-}
-
-/// `{"type": "error.list", "errors": [{"code": "parameter_invalid", "message": "…"}]}`
-/// (<https://developers.intercom.com/docs/references/rest-api/errors/error-codes/>).
-fn refusal(_: StatusCode, body: &[u8]) -> Refusal {
-    #[derive(Deserialize)]
-    struct List {
-        errors: Vec<Told>,
-    }
-    #[derive(Deserialize)]
-    struct Told {
-        code: String,
-        message: Option<String>,
-    }
-
-    let Some(told) = parsed::<List>(body).and_then(|mut list| list.errors.pop()) else {
-        return Refusal::default();
-    };
-    let limited = matches!(told.code.as_str(), "rate_limit_exceeded" | "too_many_requests" | "retry_after");
-    // 402: the plan does not have it.
-    let repairable = told.code.starts_with("token_") || told.code == "api_plan_restricted";
-    Refusal { code: Some(told.code), said: told.message, limited, repairable }
 }
