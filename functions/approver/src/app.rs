@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use connectors::slack::Slack;
-use domain::{AccountId, PersonId, policy::Bundle, snapshot::Read};
+use domain::{AccountId, PersonId, approval::RelyingParty, policy::Bundle, snapshot::Read};
 use gated::{access, mail, mail::Mail, stripe::Settings};
 use runtime::{Clock, Env, EnvError, Meter, Secrets, aws::Aws};
 use secrecy::SecretString;
@@ -40,6 +40,8 @@ pub struct App {
     pub(crate) audience: String,
     /// `https://host`: where people reach this function, and the only origin that may post to it.
     pub(crate) origin: String,
+    /// The same, as passkeys know it.
+    pub(crate) party: RelyingParty,
     pub(crate) agent: PersonId,
     /// The processor's requests; read only.
     pub(crate) cases: Cases,
@@ -127,6 +129,7 @@ impl App {
             bundle,
             keyring,
             oidc: Oidc::new(env, &issuer_base, oidc, &origin)?,
+            party: RelyingParty::of(&origin).context("`PUBLIC_URL` names no host")?,
             origin,
             clock,
             checkpoints: Checkpoints::default(),

@@ -4,7 +4,8 @@ use anyhow::Result;
 use domain::{
     Digest, Money, ProposalId,
     approval::{
-        Around, Decision, EmailAddress, Identity, Ineligible, Method, Move, Person, ReceiptBody, Stage,
+        Around, Assertion, Decision, EmailAddress, Identity, Ineligible, Method, Move, PasskeyRefused,
+        Person, Receipt, ReceiptBody, Stage,
     },
     policy::ApprovalRule,
 };
@@ -15,6 +16,7 @@ use crate::{
     eligible,
     execute::{self, Progress},
     keys, notify,
+    passkeys::{self, Used},
     turn::{Turn, entry},
 };
 
@@ -29,6 +31,8 @@ pub(crate) struct Ballot<'a> {
     pub(crate) decision: Decision,
     /// The amount that they typed, if they were asked to; major units.
     pub(crate) typed: &'a str,
+    /// What their passkey signed, if it was asked for.
+    pub(crate) assertion: Option<&'a Assertion>,
 }
 
 /// Why a decision does not count.
@@ -52,6 +56,8 @@ pub(crate) enum NoVote {
     Ineligible(#[from] Ineligible),
     #[error("type the amount exactly as it is shown, without the currency")]
     OtherAmount,
+    #[error("{0}")]
+    Passkey(#[from] PasskeyRefused),
     #[error(
         "Stripe cannot be read just now, so nobody can be told apart from the customer; try again in a minute"
     )]
@@ -88,7 +94,20 @@ pub(crate) async fn cast(
         {
             return Ok(Err(NoVote::OtherAmount));
         }
-        match write(turn, &file, ballot).await {
+        let receipt = receipt(turn, &file, ballot)?;
+        // A denial makes nothing happen, so nobody needs their passkey for it.
+        let used = match ballot.decision {
+            Decision::Approve => passkeys::check(turn, &file.row.value, &ballot.person.id, &receipt).await?,
+            Decision::Deny => Ok(None),
+        };
+        let used = match used {
+            Ok(used) => used,
+            Err(refused) => {
+                turn.metrics.count_by("passkeys_refused", refused.word(), 1);
+                return Ok(Err(refused.into()));
+            }
+        };
+        match write(turn, &file, ballot, receipt, used.as_ref()).await {
             Ok(()) => {}
             Err(VoteError::Frozen) => return Ok(Err(NoVote::Frozen)),
             Err(VoteError::Voted) => return Ok(Err(NoVote::Voted)),
@@ -164,19 +183,29 @@ pub(crate) fn typed_amount(turn: Turn<'_>, file: &ProposalFile) -> Option<Money>
     operation.amount().filter(|amount| rule.is_some_and(|rule| rule.is_typed(*amount)))
 }
 
-async fn write(turn: Turn<'_>, file: &ProposalFile, ballot: &Ballot<'_>) -> Result<(), VoteError> {
+fn receipt(turn: Turn<'_>, file: &ProposalFile, ballot: &Ballot<'_>) -> Result<Receipt> {
     let proposal = file.proposal();
-    let now = turn.now();
-    let id = keys::random_id("rc").map_err(unwritable)?;
-    let receipt = turn.keys.signer.sign(ReceiptBody {
-        id,
+    let body = ReceiptBody {
+        id: keys::random_id("rc")?,
         proposal: proposal.action.proposal.clone(),
         digest: proposal.digest,
         decision: ballot.decision,
         voter: ballot.identity.clone(),
         method: Method::Oidc,
-        at: now,
-    });
+        at: turn.now(),
+    };
+    Ok(turn.keys.signer.sign_with(body, ballot.assertion.cloned()))
+}
+
+async fn write(
+    turn: Turn<'_>,
+    file: &ProposalFile,
+    ballot: &Ballot<'_>,
+    receipt: Receipt,
+    used: Option<&Used>,
+) -> Result<(), VoteError> {
+    let proposal = file.proposal();
+    let now = receipt.body.at;
     let verdict = turn.app.bundle.may_sign(ballot.person, &proposal.action);
     let rules: Vec<&str> = verdict.rules.iter().map(|rule| rule.id.as_str()).collect();
     let body = json!({
@@ -190,7 +219,8 @@ async fn write(turn: Turn<'_>, file: &ProposalFile, ballot: &Ballot<'_>) -> Resu
         Decision::Approve => {
             let entry = entry(proposal, "voted", now, &body);
             let look = now.plus(crate::app::LEASE);
-            turn.app.approvals.vote(&file.row, &vote, &entry, look).await.map(drop)
+            let used = used.map(|used| (&used.before, &used.after));
+            turn.app.approvals.vote_with(&file.row, &vote, &entry, look, used).await.map(drop)
         }
         Decision::Deny => {
             let by = ballot.person.id.clone();
@@ -203,8 +233,4 @@ async fn write(turn: Turn<'_>, file: &ProposalFile, ballot: &Ballot<'_>) -> Resu
 
 fn conflict() -> VoteError {
     StoreError::Conflict { what: "the proposal" }.into()
-}
-
-fn unwritable(error: keys::NoRandom) -> VoteError {
-    StoreError::Unreadable { key: "(new)".into(), why: error.to_string() }.into()
 }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use domain::{
-    ProposalId, Timestamp,
+    PersonId, ProposalId, Timestamp,
     approval::{
-        Action, Around, Attempt, Facts, Grant, Identity, IllegalMove, Ineligible, Move, NoGrant, Person,
-        Receipt, Stage, System,
+        Action, Around, Attempt, Facts, Grant, Identity, IllegalMove, Ineligible, Move, NoGrant,
+        PasskeyRefused, Passkeys, Person, Receipt, Stage, System,
     },
 };
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use store::{Budget, ProposalFile, ProposalRow, Reissue, Versioned, VoteError};
 use crate::{
     app::LEASE,
     effects::Came,
-    eligible, notify, propose,
+    eligible, notify, passkeys, propose,
     propose::NotProposed,
     read, resume,
     turn::{Turn, entry, new_run},
@@ -95,6 +95,7 @@ async fn begin(turn: Turn<'_>, file: &ProposalFile) -> Result<Progress> {
         "signers": signers,
         "digest": grant.digest(),
         "policy": turn.app.bundle.id(),
+        "passkey": passkeys::is_needed(turn.app, &file.row.value),
         "idempotency_key": grant.idempotency_key(0),
     });
     let entry = entry(proposal, "claimed", now, &body);
@@ -316,8 +317,13 @@ pub(crate) async fn recount(turn: Turn<'_>, file: &ProposalFile) -> Result<Resul
     let Some(rule) = rule else { return Ok(Err(NotGranted::NoRule)) };
     let receipts = file.receipts();
     let mut people: BTreeMap<Identity, Person> = BTreeMap::new();
+    let mut own_passkeys: BTreeMap<PersonId, Passkeys> = BTreeMap::new();
     for receipt in &receipts {
         if let Some(person) = turn.app.approvals.person_of(&receipt.body.voter).await? {
+            if receipt.assertion.is_some() {
+                let own = turn.app.approvals.passkeys(&person.id).await?.value;
+                own_passkeys.insert(person.id.clone(), own);
+            }
             people.insert(receipt.body.voter.clone(), person);
         }
     }
@@ -326,7 +332,12 @@ pub(crate) async fn recount(turn: Turn<'_>, file: &ProposalFile) -> Result<Resul
     let around = Around { stake, customer: customer.as_ref() };
     let voter = |receipt: &Receipt, action: &Action| {
         let person = people.get(&receipt.body.voter).ok_or(Ineligible::Unknown)?;
-        eligible::check(turn.app, person, action, &around).map(|_| person.id.clone())
+        eligible::check(turn.app, person, action, &around)?;
+        if rule.needs_passkey(stake) {
+            let own = own_passkeys.get(&person.id).ok_or(PasskeyRefused::Missing);
+            own.and_then(|own| own.carry(receipt)).map_err(|_| Ineligible::NoPasskey)?;
+        }
+        Ok(person.id.clone())
     };
     let need = eligible::need(turn.app, rule, action, stake);
     let grant = Grant::issue(action, file.proposal().digest, &receipts, &turn.keys.receipts, &voter, need);

@@ -24,6 +24,7 @@ mod notary;
 mod notify;
 mod oidc;
 mod pages;
+mod passkeys;
 mod propose;
 mod queue;
 mod read;

@@ -64,6 +64,10 @@ pub(crate) enum Command {
     /// The people who may sign; AWS credentials and region come from the environment
     #[command(subcommand)]
     Person(PersonCommand),
+    /// The passkeys of people who may sign: each counts once somebody who keeps the registry has confirmed
+    /// it
+    #[command(subcommand)]
+    Passkey(PasskeyCommand),
 }
 
 /// How the pipeline runs on this machine.
@@ -336,6 +340,41 @@ pub(crate) struct WhyOptions {
     /// The table of approvals beside it, for what people were asked
     #[arg(long, value_name = "NAME", requires = "cases_table")]
     pub(crate) approvals_table: Option<String>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum PasskeyCommand {
+    /// Show a person's passkeys, those that wait to be confirmed as well
+    List(PasskeysOf),
+    /// Let a passkey count: after its owner has read you the fingerprint that their page shows
+    Confirm(OnePasskey),
+    /// Take a passkey away, for instance because the device was lost
+    Remove(OnePasskey),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PasskeysOf {
+    /// The person's id in the registry
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: PersonId,
+    /// A running `countersign local`
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8400", conflicts_with = "table")]
+    pub(crate) api: String,
+    /// The table of approvals instead; AWS credentials and region come from the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OnePasskey {
+    #[command(flatten)]
+    pub(crate) of: PasskeysOf,
+    /// Which, by its fingerprint: 16 hexadecimal digits in groups
+    #[arg(long, value_name = "HEX")]
+    pub(crate) fingerprint: String,
+    /// Who you are, for the trail; never the person themselves when confirming
+    #[arg(long, value_name = "ID")]
+    pub(crate) by: PersonId,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -7,6 +7,7 @@ mod freeze;
 mod keys;
 pub mod local;
 mod operate;
+mod passkey;
 mod person;
 mod policy;
 mod seal;
@@ -17,8 +18,8 @@ mod why;
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
 use args::{
-    Arguments, Command, KeysCommand, PersonCommand, PolicyCommand, RevokeCommand, TrailCommand,
-    WebhookCommand,
+    Arguments, Command, KeysCommand, PasskeyCommand, PersonCommand, PolicyCommand, RevokeCommand,
+    TrailCommand, WebhookCommand,
 };
 use runtime::{Env, system_clock};
 
@@ -51,6 +52,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Resync(options) => operate::resync(&options, &env),
         Command::Redrive(options) => operate::redrive(&options, &env),
         Command::Digest(options) => operate::digest(&options, &env),
+        Command::Passkey(PasskeyCommand::List(of)) => passkey::list(&of, &env),
+        Command::Passkey(PasskeyCommand::Confirm(which)) => passkey::confirm(&which, &env),
+        Command::Passkey(PasskeyCommand::Remove(which)) => passkey::remove(&which, &env),
         Command::Person(PersonCommand::Put(person)) => person::put(person, &env),
         Command::Person(PersonCommand::Deactivate(person)) => person::deactivate(&person, &env),
     };

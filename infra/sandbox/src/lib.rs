@@ -16,6 +16,7 @@ pub mod lambda;
 pub mod loopback;
 pub mod oidc;
 mod page;
+pub mod passkey;
 pub mod people;
 pub mod policy;
 pub mod secrets;

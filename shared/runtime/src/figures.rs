@@ -245,6 +245,14 @@ pub const FIGURES: &[Figure] = &[
         "Messages about an outcome that Slack did not take",
     ),
     figure("pages_failed", Unit::Count, None, &["approver"], "Pages that failed for a reason of ours"),
+    figure("passkeys", Unit::Count, Some("change"), &["approver"], "Passkeys that people added or removed"),
+    figure(
+        "passkeys_refused",
+        Unit::Count,
+        Some("reason"),
+        &["approver"],
+        "Answers of passkeys that were not taken",
+    ),
     figure(
         "proposals",
         Unit::Count,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use domain::{
-    CaseKey, ProposalId, Timestamp,
-    approval::Action,
+    CaseKey, PersonId, ProposalId, Timestamp,
+    approval::{Action, Passkeys},
     trail::{self, Checkpoint, Head},
 };
 
@@ -17,7 +17,8 @@ use crate::{
     schema::DUE_INDEX,
 };
 
-/// The trail of one case and of what was proposed for it, with what vouches for it.
+/// The trail of one case and of what was proposed for it, with what vouches for it: also the trails of the
+/// passkeys that were used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Excerpt {
     /// The chains, each in order, by subject.
@@ -168,7 +169,24 @@ impl Excerpt {
             let head = file.proposal().trail;
             if settled(&file.trail, head) || look == LOOKS {
                 self.actions.push(file.proposal().action.clone());
+                let signed = file.votes.iter().filter(|vote| vote.receipt.assertion.is_some());
+                for vote in signed {
+                    self.add_passkeys(approvals, &vote.person).await?;
+                }
                 self.add(id.to_string(), file.trail, head);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_passkeys(&mut self, approvals: &Approvals, person: &PersonId) -> Result<(), StoreError> {
+        let subject = Passkeys::subject(person);
+        for look in 1..=LOOKS {
+            let head = approvals.passkeys(person).await?.value.trail;
+            let entries = approvals.passkeys_trail(person).await?;
+            if settled(&entries, head) || look == LOOKS {
+                self.add(subject, entries, head);
                 break;
             }
         }

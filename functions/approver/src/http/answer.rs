@@ -14,13 +14,15 @@ use crate::pages;
 pub(super) struct Answer {
     status: StatusCode,
     page: Option<Markup>,
+    /// Whether the page holds the script that asks for a passkey.
+    script: bool,
     location: Option<String>,
     cookies: Vec<String>,
 }
 
 impl Answer {
     pub(super) const fn page(status: StatusCode, page: Markup) -> Self {
-        Self { status, page: Some(page), location: None, cookies: Vec::new() }
+        Self { status, page: Some(page), script: false, location: None, cookies: Vec::new() }
     }
 
     pub(super) const fn ok(page: Markup) -> Self {
@@ -29,7 +31,8 @@ impl Answer {
 
     /// On to another page, which the browser gets with GET.
     pub(super) const fn see_other(location: String) -> Self {
-        Self { status: StatusCode::SEE_OTHER, page: None, location: Some(location), cookies: Vec::new() }
+        let location = Some(location);
+        Self { status: StatusCode::SEE_OTHER, page: None, script: false, location, cookies: Vec::new() }
     }
 
     /// The one answer to everything that is not there, or not for you to know of.
@@ -42,6 +45,12 @@ impl Answer {
         self
     }
 
+    /// Lets the one script of a page run.
+    pub(super) const fn with_script(mut self) -> Self {
+        self.script = true;
+        self
+    }
+
     pub(super) const fn status(&self) -> StatusCode {
         self.status
     }
@@ -49,7 +58,7 @@ impl Answer {
     pub(super) fn into_response(self, head: bool) -> ApiGatewayV2httpResponse {
         let mut response = ApiGatewayV2httpResponse::default();
         response.status_code = i64::from(self.status.as_u16());
-        response.headers = common();
+        response.headers = common(if self.script { &POLICY_WITH_SCRIPT } else { &POLICY });
         if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
             response.headers.insert(header::LOCATION, location);
         }
@@ -59,7 +68,8 @@ impl Answer {
     }
 }
 
-/// Nothing is loaded from anywhere, nothing runs, nobody frames it, nothing keeps or follows it
+/// Nothing is loaded from anywhere, nothing runs but the script that asks for a passkey, nobody frames it,
+/// nothing keeps or follows it
 /// (<https://cheatsheetseries.owasp.org/cheatsheets/HTTP_Headers_Cheat_Sheet.html>).
 const COMMON: [(HeaderName, &str); 8] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -74,17 +84,26 @@ const COMMON: [(HeaderName, &str); 8] = [
 
 /// The one stylesheet stands in the page, and this is its hash.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, pages::STYLE.as_bytes()));
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src {}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        hash(pages::STYLE)
     )
 });
 
-fn common() -> HeaderMap {
+/// The same, with the hash of the one script.
+static POLICY_WITH_SCRIPT: LazyLock<String> =
+    LazyLock::new(|| format!("{}; script-src {}", *POLICY, hash(pages::SCRIPT)));
+
+fn hash(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    format!("'sha256-{}'", STANDARD.encode(digest))
+}
+
+fn common(policy: &str) -> HeaderMap {
     let mut headers: HeaderMap =
         COMMON.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
     // It is ASCII, so it always is a header's value.
-    if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+    if let Ok(policy) = HeaderValue::from_str(policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     headers

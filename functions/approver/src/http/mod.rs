@@ -6,6 +6,7 @@
 mod answer;
 mod asking;
 mod ending;
+mod passkeys;
 mod proposals;
 mod request;
 mod sessions;
@@ -44,13 +45,17 @@ async fn route(turn: Turn<'_>, request: &Request) -> anyhow::Result<Answer> {
         ["a", id, "looked"] if post => ending::looked(turn, request, id).await,
         ["requests", "new"] if get => asking::form(turn, request).await,
         ["requests"] if post => asking::ask(turn, request).await,
+        ["passkeys"] if get => passkeys::list(turn, request).await,
+        ["passkeys"] if post => passkeys::add(turn, request).await,
+        ["passkeys", "remove"] if post => passkeys::remove(turn, request).await,
         ["sign-in"] if get => sessions::start(turn, request).await,
         ["sign-in", "callback"] if get => sessions::finish(turn, request).await,
         ["sign-out"] if post => sessions::end(turn, request).await,
-        ["" | "sign-in" | "requests" | "sign-out"]
+        ["" | "sign-in" | "requests" | "sign-out" | "passkeys"]
         | ["a", _]
         | ["a", _, "withdraw" | "looked"]
         | ["requests", "new"]
+        | ["passkeys", "remove"]
         | ["sign-in", "callback"] => {
             Ok(Answer::page(StatusCode::METHOD_NOT_ALLOWED, pages::refused("That cannot be done here.")))
         }

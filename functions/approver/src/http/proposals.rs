@@ -3,7 +3,10 @@
 use anyhow::Result;
 use domain::{
     Digest, PersonId, ProposalId,
-    approval::{Attempt, Decision, EmailAddress, Link, LinkRefused, Person, Receipt, Stage},
+    approval::{
+        Attempt, Decision, EmailAddress, Link, LinkRefused, PasskeyRefused, Person, Receipt, Stage,
+        vote_challenge,
+    },
     policy::{RuleRef, Verdict},
     snapshot::Customer,
 };
@@ -14,6 +17,7 @@ use store::{ProposalFile, ProposalRow};
 
 use super::{
     answer::Answer,
+    passkeys::{Answered, CHALLENGE_LIFE, base64url},
     request::{Refused, Request},
     sessions::{self, SignedIn},
 };
@@ -21,9 +25,9 @@ use crate::{
     ballot::{self, Ballot, NoVote},
     eligible,
     execute::Progress,
-    notify,
-    pages::{self, Reread, Review},
-    propose, read,
+    keys, notify,
+    pages::{self, Prompt, Reread, Review},
+    passkeys, propose, read,
     turn::Turn,
 };
 
@@ -110,9 +114,10 @@ pub(super) async fn decide(turn: Turn<'_>, request: &Request, id: &str) -> Resul
     let form = request.form_with(&turn.app.origin, ["decision", "digest", "csrf"]);
     let form = form.and_then(|(values, mut more)| {
         let typed = more.remove("amount").unwrap_or_default();
-        if more.is_empty() { Ok((values, typed)) } else { Err(Refused::Unreadable) }
+        let answered = Answered::take(&mut more)?;
+        if more.is_empty() { Ok((values, typed, answered)) } else { Err(Refused::Unreadable) }
     });
-    let ([decision, digest, csrf], typed) = match form {
+    let ([decision, digest, csrf], typed, answered) = match form {
         Ok(form) => form,
         Err(refused) => {
             turn.metrics.count("forms_refused", 1);
@@ -125,7 +130,12 @@ pub(super) async fn decide(turn: Turn<'_>, request: &Request, id: &str) -> Resul
         turn.metrics.count("forms_refused", 1);
         return Ok(Answer::page(StatusCode::FORBIDDEN, pages::sign_in(&here)));
     };
-    let Some(shown_at) = me.shown_at(turn, "decide", &[id.as_str(), &digest], &csrf) else {
+    let nonce = answered.as_ref().map(|answered| answered.nonce.as_str());
+    let bound: Vec<&str> = [id.as_str(), &digest].into_iter().chain(nonce).collect();
+    let shown_at = me.shown_at(turn, "decide", &bound, &csrf);
+    let asks = nonce.is_some() && decision == "approve";
+    let too_old = |shown| asks && turn.now().since(shown) > CHALLENGE_LIFE;
+    let Some(shown_at) = shown_at.filter(|shown| !too_old(*shown)) else {
         turn.metrics.count("forms_refused", 1);
         return Ok(Answer::page(StatusCode::FORBIDDEN, pages::stale_form(&here)));
     };
@@ -144,9 +154,23 @@ pub(super) async fn decide(turn: Turn<'_>, request: &Request, id: &str) -> Resul
         let notice = "It was not counted, because it came too fast. Read it, then decide.";
         return Box::pin(show(turn, &me, &file, Some(notice))).await;
     }
-    let ballot =
-        Ballot { person: &me.person, identity: &me.session.identity, digest, decision, typed: &typed };
-    match ballot::cast(turn, &id, &ballot).await? {
+    let assertion = match (decision, answered) {
+        (Decision::Approve, Some(answered)) => answered.assertion(&me.person.id),
+        _ => Ok(None),
+    };
+    let cast = match &assertion {
+        Ok(assertion) => {
+            let assertion = assertion.as_ref();
+            let (person, identity) = (&me.person, &me.session.identity);
+            let ballot = Ballot { person, identity, digest, decision, typed: &typed, assertion };
+            ballot::cast(turn, &id, &ballot).await?
+        }
+        Err(refused) => {
+            turn.metrics.count_by("passkeys_refused", refused.word(), 1);
+            Err(NoVote::Passkey(*refused))
+        }
+    };
+    match cast {
         Ok(progress) => {
             let quick = u64::from(turn.now().since(shown_at) < QUICK);
             turn.metrics.count("votes_within_5s", quick);
@@ -176,7 +200,7 @@ const fn status(refused: &NoVote) -> StatusCode {
         NoVote::Frozen => StatusCode::LOCKED,
         NoVote::OtherAmount => StatusCode::UNPROCESSABLE_ENTITY,
         NoVote::Unreadable => StatusCode::SERVICE_UNAVAILABLE,
-        NoVote::Ineligible(_) => StatusCode::FORBIDDEN,
+        NoVote::Ineligible(_) | NoVote::Passkey(_) => StatusCode::FORBIDDEN,
     }
 }
 
@@ -229,6 +253,7 @@ async fn show(
         digest: proposal.digest,
         decision: Decision::Approve,
         typed: "",
+        assertion: None,
     };
     let refused = ballot::open_to(turn, file, &ballot, address.as_ref()).await?.err();
     // A denial makes nothing happen, so it is offered while everything is stopped, or unreadable.
@@ -236,6 +261,13 @@ async fn show(
     let may_approve = refused.is_none() && facts.is_some();
     let digest = proposal.digest.to_string();
     let id = proposal.action.proposal.as_str();
+    let needs_passkey = may_approve && passkeys::is_needed(turn.app, row);
+    let prompt = if needs_passkey { prompt(turn, me, file).await? } else { None };
+    let without_passkey = needs_passkey && prompt.is_none();
+    let refused = refused.or_else(|| without_passkey.then_some(NoVote::Passkey(PasskeyRefused::None)));
+    let nonce = prompt.as_ref().map(|prompt| prompt.nonce.as_str());
+    let bound: Vec<&str> = [id, &digest].into_iter().chain(nonce).collect();
+    let csrf = me.timed_csrf(turn, "decide", &bound);
     let moved = facts.map(|now| row.dossier.facts.moved(now));
     let name =
         |id: &PersonId| people.iter().find(|person| person.id == *id).map(|person| person.name.clone());
@@ -269,18 +301,36 @@ async fn show(
             .collect(),
         receipt: receipt_of(file, &me.person),
         refused: refused.map(|refused| refused.to_string()),
-        may_approve,
+        may_approve: may_approve && !without_passkey,
         may_deny,
+        prompt,
         typed: ballot::typed_amount(turn, file),
         withdraw: may_withdraw.then(|| me.csrf(turn, "withdraw", &[id])),
         looked: may_look.then(|| me.csrf(turn, "looked", &[id])),
         notice,
         frozen: frozen.is_some(),
-        csrf: me.timed_csrf(turn, "decide", &[id, &digest]),
+        csrf,
         account: Some(&proposal.action.account).filter(|account| **account != turn.app.account),
         now: turn.now(),
     };
-    Ok(Answer::ok(pages::review(&review)))
+    let page = Answer::ok(pages::review(&review));
+    Ok(if review.prompt.is_some() { page.with_script() } else { page })
+}
+
+/// What the browser needs to ask for a passkey; `None` if the reader has none that counts. Nothing is
+/// stored, since showing a page changes nothing (I9): the page carries the nonce, and its anti-forgery
+/// token says that it is ours. It cannot be used twice, since nobody votes twice.
+async fn prompt<'a>(turn: Turn<'a>, me: &SignedIn, file: &ProposalFile) -> Result<Option<Prompt<'a>>> {
+    let own = turn.app.approvals.passkeys(&me.person.id).await?.value;
+    let credentials: Vec<_> =
+        passkeys::usable(turn.app, &own, turn.now()).map(|passkey| passkey.credential.clone()).collect();
+    if credentials.is_empty() {
+        return Ok(None);
+    }
+    let proposal = file.proposal();
+    let nonce = keys::random_token()?;
+    let challenge = vote_challenge(&nonce, &proposal.action.proposal, proposal.digest, Decision::Approve);
+    Ok(Some(Prompt { challenge: base64url(challenge), party: &turn.app.party.id, credentials, nonce }))
 }
 
 /// The rules by which the agent asked, from the trail of the case. They are only shown; without them the

@@ -76,6 +76,9 @@ pub(super) fn receipt(receipt: &Receipt) -> Markup {
                     " on " (text::time(body.at)) }
                 dt { "Receipt" } dd { code { (body.id) } }
                 dt { "Of" } dd { code { (body.digest) } }
+                @if let Some(assertion) = &receipt.assertion {
+                    dt { "Passkey" } dd { code { (assertion.credential.as_str()) } }
+                }
                 dt { "Key" } dd { code { (receipt.key) } }
                 dt { "Signature" } dd { code { (receipt.signature) } }
             }

@@ -10,10 +10,10 @@ use maud::{Markup, html};
 use store::ProposalFile;
 
 use super::{
-    Me, facts, harmless,
+    Me, Prompt, facts, harmless,
     inbox::standing,
     outcome::{failed, nothing_sent, outcome, receipt},
-    page, text,
+    page, scripted, text,
 };
 
 /// What it is about, as read just now.
@@ -58,6 +58,8 @@ pub(crate) struct Review<'a> {
     pub(crate) refused: Option<String>,
     pub(crate) may_approve: bool,
     pub(crate) may_deny: bool,
+    /// What it takes to ask for a passkey, if it is approved with one.
+    pub(crate) prompt: Option<Prompt<'a>>,
     /// The amount that whoever approves types.
     pub(crate) typed: Option<Money>,
     /// The anti-forgery tokens of taking it back, and of saying what was seen in Stripe.
@@ -98,7 +100,8 @@ pub(crate) fn review(shown: &Review<'_>) -> Markup {
         (fine_print(shown))
         @if let Some(own) = shown.receipt { (receipt(own)) }
     };
-    page(title(shown, open), Some(shown.me), &body)
+    let frame = if shown.prompt.is_some() { scripted } else { page };
+    frame(title(shown, open), Some(shown.me), &body)
 }
 
 fn title(shown: &Review<'_>, open: bool) -> &'static str {
@@ -248,7 +251,11 @@ fn choice(shown: &Review<'_>) -> Markup {
             p .deadline { "Decide " strong { (text::until(action.expires, shown.now)) } ", by " (text::time(action.expires)) "." }
             @if let Some(refused) = &shown.refused { p { (text::sentence(refused)) } }
             @if shown.may_approve || shown.may_deny {
-                form method="post" action={ "/a/" (action.proposal) } {
+                @let prompt = shown.prompt.as_ref();
+                form method="post" action={ "/a/" (action.proposal) }
+                    data-passkey=[prompt.map(|_| "get")] data-challenge=[prompt.map(|prompt| &prompt.challenge)]
+                    data-party=[prompt.map(|prompt| prompt.party)] data-known=[prompt.map(Prompt::ids)] {
+                    @if let Some(prompt) = prompt { (prompt.fields()) }
                     input type="hidden" name="digest" value=(row.proposal.digest);
                     input type="hidden" name="csrf" value=(shown.csrf);
                     @if let (true, Some(amount)) = (shown.may_approve, shown.typed) {
@@ -256,6 +263,10 @@ fn choice(shown: &Review<'_>) -> Markup {
                             "To approve, type the amount (" (amount) ") without the currency"
                             input name="amount" inputmode="decimal" maxlength="20" autocomplete="off";
                         }
+                    }
+                    @if prompt.is_some() {
+                        p .soft { "This is approved with your passkey: your device asks for it." }
+                        p role="alert" {}
                     }
                     @if shown.may_approve {
                         button .go name="decision" value="approve" aria-describedby="on-approve" {

@@ -150,7 +150,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Reads what is shown.
-    fn read(&self) {
+    pub(crate) fn read(&self) {
         if let Some(clock) = &self.clock {
             clock.advance(Duration::from_secs(2));
         }

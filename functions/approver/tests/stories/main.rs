@@ -21,6 +21,7 @@ mod keys;
 mod logs;
 mod outside;
 mod pages;
+mod passkeys;
 mod requests;
 mod sign_in;
 mod world;

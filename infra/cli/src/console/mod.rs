@@ -48,6 +48,7 @@ struct Console {
 /// The page, its data as JSON, the trail for `countersign trail verify`, and answers for `countersign why`.
 ///
 /// `POST /clock` with `{"seconds":N}` lets time pass, to see what becomes of a proposal that nobody decides.
+/// `POST /passkeys` is what `countersign passkey --api` sends.
 /// `POST /keys` with `{}` rotates the keys of links, receipts and sessions.
 /// A body has to be JSON, which no page of another site can send without asking first.
 pub fn router(
@@ -65,6 +66,7 @@ pub fn router(
         .route("/trail/{id}", get(excerpt))
         .route("/clock", post(advance))
         .route("/keys", post(rotate))
+        .route("/passkeys", post(passkeys))
         .route("/why", get(why::search))
         .route("/why/{object}", get(why::answer))
         .route("/digest/{from}/{until}", get(digest))
@@ -164,6 +166,15 @@ async fn rotate(State(console): State<Arc<Console>>, Json(_): Json<serde_json::V
     match crate::keys::rotate_all(&env, (console.clock)()).await {
         Ok(said) => said.into_response(),
         Err(error) => (StatusCode::CONFLICT, format!("{error:#}")).into_response(),
+    }
+}
+
+async fn passkeys(State(console): State<Arc<Console>>, Json(asked): Json<crate::passkey::Asked>) -> Response {
+    let registry = Approvals::new(console.tables.clone(), APPROVALS_TABLE);
+    match crate::passkey::answer(&registry, &asked, (console.clock)()).await {
+        Ok(Ok(said)) => said.into_response(),
+        Ok(Err(why)) => (StatusCode::CONFLICT, why).into_response(),
+        Err(error) => failed(&error),
     }
 }
 

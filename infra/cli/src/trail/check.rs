@@ -3,6 +3,7 @@
 //! proposal took a course that it can have taken.
 
 mod course;
+mod passkeys;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use domain::{
-    Digest, Timestamp,
+    Digest, PersonId, Timestamp,
     approval::{Action, Decision, Receipt, is_signed},
     trail::{self, BadCheckpoint, Broken, Checkpoint, Entry, Head},
 };
@@ -217,7 +218,7 @@ impl Contents {
             serde_json::from_str(&first.body).is_ok_and(|said: Proposed| said.digest == action.digest())
         });
         let action = action.ok_or_else(|| Fault::Action(subject.to_owned()))?;
-        let (mut receipts, mut signers) = (0, BTreeSet::new());
+        let (mut receipts, mut signers, mut with_passkey) = (0, BTreeSet::new(), BTreeSet::new());
         for entry in entries {
             let subject = || subject.to_owned();
             match entry.event.as_str() {
@@ -229,17 +230,32 @@ impl Contents {
                     if body.proposal != action.proposal || body.digest != action.digest() {
                         return Err(bad("is for something else"));
                     }
-                    if !is_signed(&body.encode(), &said.receipt.signature) {
+                    if !is_signed(&said.receipt.signed_bytes(), &said.receipt.signature) {
                         return Err(bad("is signed by none of the public keys"));
+                    }
+                    let has_passkey = said.receipt.assertion.is_some();
+                    if has_passkey {
+                        self.check_passkey(&said.person, &said.receipt).map_err(bad)?;
                     }
                     receipts += 1;
                     if body.decision == Decision::Approve {
+                        if has_passkey {
+                            with_passkey.insert(said.person.clone());
+                        }
                         signers.insert(said.person);
                     }
                 }
-                "claimed" if signers.len() < usize::from(action.need) => {
-                    let (got, need) = (signers.len(), action.need);
-                    return Err(Fault::Unsigned { subject: subject(), seq: entry.seq, got, need });
+                "claimed" => {
+                    let said: Claimed = serde_json::from_str(&entry.body).unwrap_or_default();
+                    let got = if said.passkey { with_passkey.len() } else { signers.len() };
+                    if got < usize::from(action.need) {
+                        return Err(Fault::Unsigned {
+                            subject: subject(),
+                            seq: entry.seq,
+                            got,
+                            need: action.need,
+                        });
+                    }
                 }
                 _ => {}
             }
@@ -269,11 +285,21 @@ struct Proposed {
 /// What the entry of a vote says, as far as it is checked.
 #[derive(Deserialize)]
 struct Voted {
-    person: String,
+    person: PersonId,
     receipt: Receipt,
+}
+
+/// What the entry of a claim says, as far as it is checked.
+#[derive(Default, Deserialize)]
+struct Claimed {
+    /// Whether only signatures with a passkey counted.
+    #[serde(default)]
+    passkey: bool,
 }
 
 #[cfg(test)]
 mod forged;
+#[cfg(test)]
+mod passkey_tests;
 #[cfg(test)]
 mod tests;

@@ -96,6 +96,9 @@ fn happened(entry: &Entry) -> Markup {
                     code { (text("/receipt/id").unwrap_or_default()) } ", key "
                     code { (text("/receipt/key").unwrap_or_default()) }
                 }
+                @if let Some(passkey) = text("/receipt/assertion/credential") {
+                    dt { "Passkey" } dd { code { (passkey) } }
+                }
             }
         }
         @if let Some(rules) = body.get("rules").and_then(Value::as_array).filter(|rules| !rules.is_empty()) {

@@ -15,6 +15,7 @@ mod kind;
 mod link;
 mod moved;
 mod operation;
+mod passkey;
 mod private;
 mod receipt;
 mod registry;
@@ -30,6 +31,10 @@ pub use grant::{Grant, NoGrant, Voters, idempotency_key};
 pub use kind::{OperationKind, System, Target};
 pub use link::{Link, LinkKeys, LinkRefused, MAX_TOKEN_LENGTH};
 pub use operation::Operation;
+pub use passkey::{
+    Assertion, CredentialId, Enrolled, NotACredential, Passkey, PasskeyChange, PasskeyRefused, Passkeys,
+    PublicKey, RelyingParty, enrol_challenge, user_handle, vote_challenge,
+};
 pub use private::{EmailAddress, NotAnAddress, Private};
 pub use receipt::{Decision, Method, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner, is_signed};
 pub use registry::{Around, Identity, Ineligible, Person, PersonKind};

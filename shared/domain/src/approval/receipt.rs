@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
+use super::{Assertion, Identity};
 use crate::{Digest, ProposalId, Timestamp, encoding};
 
 /// What somebody decided.
@@ -86,10 +86,29 @@ pub struct Receipt {
     /// What was signed.
     #[serde(flatten)]
     pub body: ReceiptBody,
+    /// The voter's passkey over the same, where the policy asked for it. It is signed with the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<Assertion>,
     /// Which key signed it.
     pub key: String,
     /// The signature in lower-case hexadecimal.
     pub signature: String,
+}
+
+impl Receipt {
+    /// The bytes that are signed: those of the body, and with a passkey `approval/receipt-passkey/v1`
+    /// over them and the assertion, so that neither can be had without the other.
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        signed_bytes(&self.body, self.assertion.as_ref())
+    }
+}
+
+fn signed_bytes(body: &ReceiptBody, assertion: Option<&Assertion>) -> Vec<u8> {
+    let Some(assertion) = assertion else { return body.encode() };
+    encoding::encode("approval/receipt-passkey/v1", |to| {
+        to.bytes(&body.encode());
+        assertion.encode(to);
+    })
 }
 
 /// Signs receipts. Only the approver function can read its seed.
@@ -113,8 +132,14 @@ impl ReceiptSigner {
 
     /// Signs one vote.
     pub fn sign(&self, body: ReceiptBody) -> Receipt {
-        let signature = self.sign_bytes(&body.encode());
-        Receipt { body, key: self.key.clone(), signature }
+        self.sign_with(body, None)
+    }
+
+    /// Signs one vote with the assertion of the voter's passkey. Whoever counts it verifies that
+    /// ([`super::Passkeys::carry`]).
+    pub fn sign_with(&self, body: ReceiptBody, assertion: Option<Assertion>) -> Receipt {
+        let signature = self.sign_bytes(&signed_bytes(&body, assertion.as_ref()));
+        Receipt { body, assertion, key: self.key.clone(), signature }
     }
 
     /// The signature over bytes whose encoding names their purpose, in lower-case hexadecimal.
@@ -145,7 +170,7 @@ impl ReceiptKeys {
 
     /// Whether the signature is one of a live key over exactly this body.
     pub fn verify(&self, receipt: &Receipt) -> bool {
-        self.verify_bytes(&receipt.key, &receipt.body.encode(), &receipt.signature)
+        self.verify_bytes(&receipt.key, &receipt.signed_bytes(), &receipt.signature)
     }
 
     /// Whether the signature is one of this live key over exactly these bytes.

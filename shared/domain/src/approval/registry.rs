@@ -83,6 +83,9 @@ pub enum Ineligible {
     /// More than they may sign for.
     #[error("this is more than you may sign for, so somebody else must decide")]
     OverLimit,
+    /// The policy of today asks for a passkey, and their vote has none that counts.
+    #[error("their vote has no passkey that counts")]
+    NoPasskey,
     /// Nobody releases by a rule that they changed last.
     #[error("you were the last to change the rule that decides this, so somebody else must decide")]
     ChangedTheRule,

@@ -32,6 +32,11 @@ pub struct ApprovalRule {
     /// one that is not counts as above.
     #[serde(default)]
     pub typed_above: BTreeMap<Currency, i64>,
+    /// Above this, by currency, whoever approves uses their passkey. As soon as one currency is listed,
+    /// one that is not counts as above, and so does what has no amount.
+    // Left out where it is empty, so that bundles that were sealed before it existed stay attributed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub passkey_above: BTreeMap<Currency, i64>,
     /// How much may be done in one day (UTC), by currency. As soon as one currency is listed, nothing
     /// is done in one that is not.
     #[serde(default)]
@@ -74,6 +79,12 @@ impl ApprovalRule {
     /// Whether whoever approves this much types it.
     pub fn is_typed(&self, amount: Money) -> bool {
         !within(&self.typed_above, Some(amount))
+    }
+
+    /// Whether an approval of this much counts only with a passkey. An amount that is not known is above.
+    pub fn needs_passkey(&self, amount: Option<Money>) -> bool {
+        !self.passkey_above.is_empty()
+            && amount.is_none_or(|amount| !within(&self.passkey_above, Some(amount)))
     }
 
     /// What may be done of it in one day; `None` if there is no such limit.
@@ -153,6 +164,17 @@ mod tests {
         assert!(daily.allows(money(100, "usd")) && !daily.allows(money(101, "usd")));
         assert_eq!((daily.budget(usd), rule().budget(usd)), (Some(100), None));
         assert_eq!(daily.budget(Currency::parse("chf").unwrap()), Some(0));
+    }
+
+    #[test]
+    fn a_passkey_is_asked_for_above_its_threshold_and_wherever_there_is_none() {
+        assert!(!rule().needs_passkey(money(1_000_000, "usd")), "nothing is listed");
+        let usd = Currency::parse("usd").unwrap();
+        let listed = ApprovalRule { passkey_above: [(usd, 500)].into(), ..rule() };
+        assert!(!listed.needs_passkey(money(500, "usd")));
+        assert!(listed.needs_passkey(money(501, "usd")));
+        assert!(listed.needs_passkey(money(1, "jpy")), "another currency");
+        assert!(listed.needs_passkey(None), "no amount");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! `PROPOSAL#id` holds the item `PROPOSAL`, one `VOTE#person` for each vote and the entries of its
 //! trail; `OPEN#object#operation` names the open proposal of an object, `LOCK#object` the execution
 //! that is at work on it; `REQUEST#id` records a request that was refused; `REGISTRY` holds the people
-//! and whom each identity belongs to; `SESSION#digest` the sessions; `CONTROL` the freeze and the
+//! and whom each identity belongs to; `PASSKEYS#person` their passkeys with a trail of their own, and
+//! `CREDENTIAL#digest` whose a passkey is; `SESSION#digest` the sessions; `CONTROL` the freeze and the
 //! link keys that were revoked; `BUDGET#operation#currency` what was done on each day; `RATE#person` how
 //! often somebody asked in each hour; `CHECKPOINT` the signed checkpoints over all chains, which are put once
 //! and never changed.
@@ -19,6 +20,7 @@ mod checkpoints;
 mod control;
 mod file;
 mod lists;
+mod passkeys;
 mod people;
 mod proposals;
 mod refusals;

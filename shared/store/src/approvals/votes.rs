@@ -1,11 +1,16 @@
 //! Votes: one for each person, each with its receipt.
 
-use domain::{Timestamp, approval::Stage, trail};
+use domain::{
+    Timestamp,
+    approval::{Passkeys, Stage},
+    trail,
+};
 
 use super::{
     Approvals,
     budget::THE_BUDGET,
     file::{ProposalRow, Vote, partition, vote_item},
+    passkeys,
     proposals::{THE_FREEZE, THE_PROPOSAL, moved, unfrozen, vacate},
 };
 use crate::{
@@ -66,11 +71,30 @@ impl Approvals {
         entry: &trail::Entry,
         look: Timestamp,
     ) -> Result<Versioned<ProposalRow>, VoteError> {
+        self.vote_with(before, vote, entry, look, None).await
+    }
+
+    /// The same with a passkey: what was read of the voter's passkeys, and how they are after its use, so
+    /// that no two votes rest on the same counter.
+    ///
+    /// # Errors
+    /// As [`Self::vote`], and a conflict if the passkeys changed since they were read.
+    pub async fn vote_with(
+        &self,
+        before: &Versioned<ProposalRow>,
+        vote: &Vote,
+        entry: &trail::Entry,
+        look: Timestamp,
+        used: Option<(&Versioned<Passkeys>, &Passkeys)>,
+    ) -> Result<Versioned<ProposalRow>, VoteError> {
         let mut row = moved(&before.value, before.value.proposal.stage.clone(), entry);
         // Whoever completes a quorum acts on it at once; if that run dies, the schedule finds it here.
         row.look = look.min(row.proposal.action.expires);
-        let all = self.voting(before, &row, vote, entry)?;
-        unfrozen(all).commit(&self.client, &(&row, before.version, vote)).await?;
+        let mut all = self.voting(before, &row, vote, entry)?;
+        if let Some((read, after)) = used {
+            all = passkeys::replace(all, read, after)?;
+        }
+        unfrozen(all).commit(&self.client, &(&row, before.version, vote, used)).await?;
         Ok(Versioned { value: row, version: before.version.saturating_add(1) })
     }
 

@@ -10,7 +10,10 @@ use domain::{
 use sandbox::people::{FINANCE_LEAD, FINANCE_SECOND, SUPPORT};
 
 use super::untouched;
-use crate::world::{Answer, Browser, World};
+use crate::{
+    passkeys::Signer,
+    world::{Answer, Browser, World},
+};
 
 /// Lets a future go on to the next place where it waits.
 pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
@@ -173,13 +176,10 @@ async fn abuse_85_a_clock_that_is_wrong_brings_nothing_back_and_does_nothing_twi
     assert_eq!((world.writes().len(), world.refunds()), (1, 1));
 }
 
-/// Signs for a large amount, which is typed.
-async fn sign(world: &World, id: &ProposalId, user: &str, app: &App) -> Answer {
-    let signed_in = world.browser(user).await;
-    let mut browser = Browser { app, cookies: signed_in.cookies.clone(), clock: signed_in.clock.clone() };
-    let (digest, csrf) = browser.token(id).await;
-    let fields = [("decision", "approve"), ("digest", &*digest), ("csrf", &*csrf), ("amount", "10000.00")];
-    browser.post(&format!("/a/{id}"), &fields).await
+/// Signs for a large amount, which is typed and takes a passkey.
+async fn sign<'a>(signer: &mut Signer<'a>, id: &ProposalId, app: &'a App) -> Answer {
+    signer.browser.app = app;
+    signer.approve(id, "10000.00").await
 }
 
 #[tokio::test]
@@ -203,8 +203,10 @@ async fn abuse_86_what_a_day_may_see_is_reserved_at_the_claim_and_given_back_if_
         false
     });
     let racing = world.dying(racing).await;
-    sign(&world, &ids[0], FINANCE_LEAD, &world.app).await;
-    let answer = sign(&world, &ids[0], FINANCE_SECOND, &racing).await;
+    let mut lead = world.with_passkey(FINANCE_LEAD).await;
+    let mut second = world.with_passkey(FINANCE_SECOND).await;
+    sign(&mut lead, &ids[0], &world.app).await;
+    let answer = sign(&mut second, &ids[0], &racing).await;
     assert!(answer.body.contains("Stripe refused it"), "{}", answer.body);
     assert!(matches!(world.stage(&ids[0]).await, Stage::Failed { .. }));
     let done = world.refunds();
@@ -213,8 +215,8 @@ async fn abuse_86_what_a_day_may_see_is_reserved_at_the_claim_and_given_back_if_
     let more = [("amount", "10000.00"), ("reason", "duplicate")];
     ids.push(support.ask("refund.create", &charge, &more).await.proposal());
     for id in &ids[1..] {
-        for user in [FINANCE_LEAD, FINANCE_SECOND] {
-            assert_eq!(sign(&world, id, user, &world.app).await.status, 200);
+        for signer in [&mut lead, &mut second] {
+            assert_eq!(sign(signer, id, &world.app).await.status, 200);
         }
     }
     assert_eq!(world.refunds() - done, 5);

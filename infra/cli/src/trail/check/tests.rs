@@ -95,8 +95,9 @@ pub(super) fn action() -> Action {
     }
 }
 
-pub(super) fn vote(person: &str, digest: Digest) -> (&'static str, String) {
-    let receipt = signer().sign(ReceiptBody {
+/// What somebody's approval at 200 says.
+pub(super) fn body(person: &str, digest: Digest) -> ReceiptBody {
+    ReceiptBody {
         id: format!("rc_{person}"),
         proposal: action().proposal,
         digest,
@@ -104,12 +105,21 @@ pub(super) fn vote(person: &str, digest: Digest) -> (&'static str, String) {
         voter: Identity { team: "T1".into(), user: person.to_uppercase() },
         method: Method::Oidc,
         at: at(200),
-    });
+    }
+}
+
+pub(super) fn vote(person: &str, digest: Digest) -> (&'static str, String) {
+    let receipt = signer().sign(body(person, digest));
     ("voted", json!({ "person": person, "receipt": receipt }).to_string())
 }
 
 /// The export of a proposal with these later entries, a checkpoint in the middle and one at the end.
 pub(super) fn signed(events: &[(&str, String)]) -> Vec<String> {
+    signed_with(&[], events)
+}
+
+/// The same, with other chains beside it.
+pub(super) fn signed_with(chains: &[Vec<Entry>], events: &[(&str, String)]) -> Vec<String> {
     let first = ("proposed", json!({ "digest": action().digest() }).to_string());
     let (mut end, mut lines, mut row) = (Head::START, Vec::new(), Vec::<Checkpoint>::new());
     for (time, (event, body)) in (100..).step_by(100).zip([&first].into_iter().chain(events)) {
@@ -119,7 +129,11 @@ pub(super) fn signed(events: &[(&str, String)]) -> Vec<String> {
         row.push(Statement::after(row.last(), entry.at, entry.at, heads).sign(&signer()));
         lines.push(Line::Entry(entry));
     }
+    lines.extend(chains.iter().flatten().cloned().map(Line::Entry));
     lines.push(Line::Head { subject: "ap_1".into(), end });
+    for last in chains.iter().filter_map(|entries| entries.last()) {
+        lines.push(Line::Head { subject: last.subject.clone(), end: last.head() });
+    }
     lines.push(Line::Action(Box::new(action())));
     lines.extend(row.into_iter().map(Line::Checkpoint));
     lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect()
