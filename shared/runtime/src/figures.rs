@@ -1,6 +1,8 @@
 //! The table of all figures. The same table for people is `infra/template/FIGURES.md`; a test keeps both to
 //! what the functions write.
 
+use std::fmt::Write as _;
+
 /// What a figure measures in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -331,10 +333,8 @@ pub fn table() -> String {
     for Figure { name, unit, by, functions, meaning } in FIGURES {
         let ending = if by.is_some() { "_…" } else { "" };
         let (unit, by) = (format!("{unit:?}"), by.unwrap_or_default());
-        text.push_str(&format!(
-            "| `{name}{ending}` | {unit} | {by} | {} | {meaning} |\n",
-            functions.join(", ")
-        ));
+        let functions = functions.join(", ");
+        let _ = writeln!(text, "| `{name}{ending}` | {unit} | {by} | {functions} | {meaning} |");
     }
     text
 }

@@ -192,7 +192,7 @@ async fn compare(
         customer,
         // A part of the list proves nothing.
         subscriptions: if subscriptions.complete { &subscriptions.items } else { &[] },
-        open_invoices: open.complete.then_some(open.items.as_slice()),
+        open_invoices: (open.complete && subscriptions.complete).then_some(open.items.as_slice()),
         payment_status: status.as_deref(),
         access,
         at: now,

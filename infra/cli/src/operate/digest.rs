@@ -1,5 +1,7 @@
 //! `countersign digest`: what finance is told each day, for any time, as text or as a table.
 
+use std::fmt::Write as _;
+
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use domain::Timestamp;
@@ -78,7 +80,7 @@ async fn fetch(api: &str, from: Timestamp, until: Timestamp) -> Result<Digest> {
 fn text(digest: &Digest) -> String {
     let mut text = format!("From {} until {}", digest.from, digest.until);
     for (label, value) in message(digest) {
-        text.push_str(&format!("\n{label}: {value}"));
+        let _ = write!(text, "\n{label}: {value}");
     }
     text
 }

@@ -1,7 +1,7 @@
 //! `countersign replay`: queues Stripe's events of a time, as ingress would have done. Events that have their
 //! outcome are suppressed as duplicates, so it is safe to repeat.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -99,7 +99,7 @@ pub(crate) fn replay(options: &ReplayOptions, env: &Env) -> Result<End> {
         let done = if queue.is_some() { "queued" } else { "would be queued" };
         let mut text = format!("{total} events of {} to {until} {done}", options.since);
         for (kind, count) in counts {
-            text.push_str(&format!("\n{count:>8}  {kind}"));
+            let _ = write!(text, "\n{count:>8}  {kind}");
         }
         Ok(End::good(text))
     })

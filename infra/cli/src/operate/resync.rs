@@ -1,6 +1,8 @@
 //! `countersign resync`: has everything of a customer decided anew from what Stripe says now. It queues an
 //! envelope for each object; steps that were taken are not taken again, so it is safe to repeat.
 
+use std::fmt::Write as _;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use domain::{
@@ -45,7 +47,7 @@ pub(crate) fn resync(options: &ResyncOptions, env: &Env) -> Result<End> {
                 pace.tick().await;
                 queue.send_event(&envelope).await?;
             }
-            text.push_str(&format!("\n{object} as {kind}"));
+            let _ = write!(text, "\n{object} as {kind}");
             bar.inc(1);
         }
         bar.finish_and_clear();
