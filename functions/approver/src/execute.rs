@@ -316,10 +316,11 @@ pub(crate) async fn recount(turn: Turn<'_>, file: &ProposalFile) -> Result<Resul
     let Some(rule) = rule else { return Ok(Err(NotGranted::NoRule)) };
     let receipts = file.receipts();
     let mut people: BTreeMap<Identity, Person> = BTreeMap::new();
-    for receipt in &receipts {
-        if let Some(person) = turn.app.approvals.person_of(&receipt.body.voter).await? {
-            people.insert(receipt.body.voter.clone(), person);
-        }
+    for vote in &file.votes {
+        let voter = &vote.receipt.body.voter;
+        // An account that somebody else has by now votes for nobody.
+        let person = turn.app.approvals.person_of(voter).await?.filter(|person| person.id == vote.person);
+        people.extend(person.map(|person| (voter.clone(), person)));
     }
     // Nobody has to be asked about the customer before there is a vote that could count.
     let customer = if people.is_empty() { None } else { eligible::customer_address(turn, row).await? };
