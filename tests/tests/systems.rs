@@ -18,6 +18,7 @@ use sandbox::{
     application::Fault,
     crm::Entry,
     help_desk::{Person, Said},
+    people::{FINANCE_LEAD, FINANCE_SECOND, SUPPORT},
 };
 use serde_json::Value;
 use store::StepState;
@@ -211,6 +212,57 @@ async fn a_disputes_evidence_has_the_order_of_the_charge() {
     let number = invoice["number"].as_str().unwrap();
     assert!(found.contains(&format!("application, order A-{number}").as_str()), "{found:?}");
     assert!(found.contains(&"application, contract"), "{found:?}");
+}
+
+/// Finance approves the one proposal that is open.
+async fn approved(world: &World, operation: &str) {
+    let open = world.approvals().open_proposals().await.unwrap();
+    let [row] = open.as_slice() else { panic!("{open:?}") };
+    let action = &row.proposal.action;
+    assert_eq!(action.operation.kind().as_str(), operation);
+    for person in [FINANCE_LEAD, FINANCE_SECOND].into_iter().take(action.need.into()) {
+        let answer = world.browser(person).await.decide(&action.proposal, "approve").await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_draft_goes_out_when_finance_has_approved_it_and_not_before() {
+    let world = World::with_systems().await;
+    failing(&world, 1900, "expired_card", &[]).await;
+    deliver_all(&world).await;
+    world.work(|| None).await;
+    world.work_approvals(|| None).await;
+    assert!(world.sandbox.ses.messages().is_empty());
+    approved(&world, "message.send").await;
+    let messages = world.sandbox.ses.messages();
+    let [message] = messages.as_slice() else { panic!("{messages:?}") };
+    assert_eq!(message.to, ["canary@example.test"]);
+    assert!(message.text.contains("19.00"), "{}", message.text);
+}
+
+#[tokio::test]
+async fn access_is_paused_in_the_application_when_finance_has_approved_it_and_not_before() {
+    let world = World::with_systems().await;
+    let failing = failing(&world, 1900, "expired_card", &[]).await;
+    let paused = || world.sandbox.application.customer(&failing.customer).unwrap().paused;
+    let mut support = world.browser(SUPPORT).await;
+    let form = support.get("/requests/new?operation=access.change").await;
+    let (nonce, csrf) = (form.field("nonce"), form.field("csrf"));
+    let fields = [
+        ("operation", "access.change"),
+        ("object", failing.customer.as_str()),
+        ("change", "pause"),
+        ("why", "unpaid"),
+        ("nonce", nonce.as_str()),
+        ("csrf", csrf.as_str()),
+    ];
+    let asked = support.post("/requests", &fields).await;
+    assert_eq!(asked.status, 303, "{}", asked.body);
+    assert!(!paused());
+    approved(&world, "access.change").await;
+    assert!(paused());
+    assert_eq!(world.sandbox.application.executions().len(), 1);
 }
 
 #[tokio::test]

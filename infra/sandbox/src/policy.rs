@@ -1,5 +1,5 @@
 //! The policy of the pretend company: a bundle as its reviewers would have changed it, since it has the
-//! systems around Stripe and the starter bundle must not ask for any.
+//! systems around Stripe and mail, and the starter bundle must not ask for any.
 
 use std::{
     fs,
@@ -14,25 +14,34 @@ pub const SOURCES: [&str; 3] = ["crm", "help_desk", "application"];
 
 const SETTINGS: &str = "settings.toml";
 
+/// Drafts to customers are put before the approvers.
+const MESSAGES: &str = "\"message.send\" = \"approve\"";
+/// Where that is said.
+const GATED: &str = "[autonomy.gated]";
+
 /// A changed copy of a bundle, in a folder that goes away with it.
 #[derive(Debug)]
 pub struct Policy(PathBuf);
 
 impl Policy {
-    /// The bundle in `starter`, with decisions that rely on [`SOURCES`].
+    /// The bundle in `starter`, with decisions that rely on [`SOURCES`], and with drafts that are put before
+    /// the approvers.
     ///
     /// # Errors
-    /// If the bundle cannot be read or copied, or its settings have no line `sources = [...]`.
+    /// If the bundle cannot be read or copied, or its settings lack the lines `sources = [...]` and
+    /// `[autonomy.gated]`.
     pub fn relying(starter: &Path) -> Result<Self> {
         let copy = Self(std::env::temp_dir().join(format!("countersign-policy-{}", Uuid::new_v4())));
         copy_folder(starter, &copy.0).with_context(|| format!("cannot copy `{}`", starter.display()))?;
         let settings = copy.0.join(SETTINGS);
         let text = fs::read_to_string(&settings)?;
         let line = |line: &&str| line.starts_with("sources = [") && line.ends_with(']');
-        let Some(old) = text.lines().find(line) else {
-            bail!("`{SETTINGS}` in `{}` has no line `sources = [...]`", starter.display());
+        let (Some(old), Some(gated)) = (text.lines().find(line), text.lines().find(|line| *line == GATED))
+        else {
+            bail!("`{SETTINGS}` in `{}` lacks `sources = [...]` or `{GATED}`", starter.display());
         };
-        fs::write(&settings, text.replacen(old, &format!("sources = {SOURCES:?}"), 1))?;
+        let text = text.replacen(old, &format!("sources = {SOURCES:?}"), 1);
+        fs::write(&settings, text.replacen(gated, &format!("{GATED}\n{MESSAGES}"), 1))?;
         Ok(copy)
     }
 
@@ -77,10 +86,15 @@ mod tests {
         let (before, after) =
             (runtime::policy::files(&starter()).unwrap(), runtime::policy::files(policy.folder()).unwrap());
         for (name, text) in &before {
-            let lines = text.lines().zip(after[name].lines());
-            let changed: Vec<_> = lines.filter(|(before, after)| before != after).collect();
-            let expected = [("sources = []", "sources = [\"crm\", \"help_desk\", \"application\"]")];
-            assert_eq!(changed, if name == SETTINGS { &expected[..] } else { &[] }, "{name}");
+            let lacks = |text: &str, other: &str| -> Vec<String> {
+                let known: Vec<&str> = other.lines().collect();
+                text.lines().filter(|line| !known.contains(line)).map(str::to_owned).collect()
+            };
+            let new = ["sources = [\"crm\", \"help_desk\", \"application\"]", MESSAGES];
+            let (gone, new) =
+                if name == SETTINGS { (&["sources = []"][..], &new[..]) } else { (&[][..], &[][..]) };
+            assert_eq!(lacks(text, &after[name]), gone, "{name}");
+            assert_eq!(lacks(&after[name], text), new, "{name}");
         }
         assert_eq!(before.len(), after.len());
         assert!(runtime::policy::load(policy.folder()).is_ok());

@@ -223,6 +223,37 @@ fn a_failed_payment_is_classified_drafted_for_and_told_with_the_rule_that_decide
 }
 
 #[test]
+fn a_draft_is_put_before_the_approvers_where_the_policy_says_so_and_held_back_with_it() {
+    let mut files = files();
+    let gated = "[autonomy.gated]\n\"message.send\" = \"approve\"";
+    let settings = files["settings.toml"].replace("[autonomy.gated]", gated);
+    files.insert("settings.toml".into(), settings);
+    let bundle = Bundle::load(&files).unwrap();
+    let key: CaseKey = "recovery:in_1".parse().unwrap();
+    let decided = |context: &Context| decide(&key, context, None, &bundle);
+    let requests = |decision: &Decision| -> Vec<(String, BTreeMap<String, String>)> {
+        let steps = decision.steps.iter().filter(|step| step.kept.is_none());
+        let request = |kind: &StepKind| match kind {
+            StepKind::Request { operation, parameters, .. } => Some((operation.clone(), parameters.clone())),
+            _ => None,
+        };
+        steps.filter_map(|step| request(&step.kind)).collect()
+    };
+    let decision = decided(&failed_payment());
+    let template = BTreeMap::from([("template".to_owned(), "recovery-update-card".to_owned())]);
+    assert_eq!(requests(&decision), [("message.send".to_owned(), template)]);
+    let draft = decision.steps.iter().find(|step| matches!(step.kind, StepKind::Draft(_))).unwrap();
+    assert_eq!(draft.kept.as_deref(), Some("it is sent once it is approved"));
+    let keys: Vec<_> = decision.steps.iter().map(|step| &step.key).collect();
+    assert!(decided(&failed_payment()).steps.iter().map(|step| &step.key).eq(keys), "asked for once");
+    let open = Context { disputes: known(vec![dispute(DisputeStatus::UnderReview)]), ..failed_payment() };
+    assert_eq!(requests(&decided(&open)), []);
+    let frozen = Context { frozen: true, ..failed_payment() };
+    assert_eq!(requests(&decided(&frozen)), []);
+    assert_eq!(requests(&recovery(&failed_payment())), [], "the starter leaves it to a person");
+}
+
+#[test]
 fn a_paid_invoice_closes_its_case_and_tells_nobody() {
     let paid = Invoice { status: InvoiceStatus::Paid, ..invoice("in_1", 0) };
     let decision = recovery(&context(Subject::Invoice(Read::Found(paid))));

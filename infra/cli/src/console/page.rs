@@ -99,7 +99,7 @@ fn waiting(board: &Board) -> Markup {
             @if board.totals.pending == 0 {
                 p.quiet { "Nothing waits for a signature. Ask for a refund (the command printed at the start) and it appears here." }
             } @else {
-                p.quiet { "Open one, sign in as “Finance lead”, approve it, and watch the refund appear under Stripe writes." }
+                p.quiet { "Open one, sign in as “Finance lead”, approve it, and watch the refund appear under Stripe writes, or the message in the outbox." }
             }
             div.cards {
                 @for one in open {

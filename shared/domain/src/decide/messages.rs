@@ -1,12 +1,17 @@
 //! Messages from approved templates, filled with facts.
 
+use std::collections::BTreeMap;
+
 use super::{Turn, interlocks, links};
 use crate::{
     context::{Conversations, Subject},
     plan::{Draft, Interlock, Step, StepKind, Suppression},
-    policy::{Channel, ExceptionKind, Link, RenderError, Rung, Slot, Slots, Source},
+    policy::{Channel, ExceptionKind, Gated, Link, RenderError, Rung, Slot, Slots, Source},
     snapshot::Read,
 };
+
+/// The gated operation that sends a message.
+const SEND: &str = "message.send";
 
 /// The slot of a message that says until when access goes on.
 const ACCESS_UNTIL: &str = "access_until";
@@ -43,6 +48,26 @@ pub(super) fn drafts(turn: &Turn<'_>, rung: &Rung, place: usize) -> (Vec<Step>, 
         }
     }
     (drafts, lacking)
+}
+
+/// Whether the policy has the agent put this message before the approvers, who may let it be sent.
+pub(super) fn is_put_to_approvers(turn: &Turn<'_>, draft: &Draft) -> bool {
+    let autonomy = &turn.bundle.settings().autonomy;
+    draft.channel == "email" && autonomy.gated.get(SEND) == Some(&Gated::Approve)
+}
+
+/// The request to send a draft that was taken. Whatever holds back the draft holds back the request; its
+/// words are the approver's own, from the same template.
+pub(super) fn request(turn: &Turn<'_>, step: &Step) -> Option<Step> {
+    let StepKind::Draft(draft) = &step.kind else { return None };
+    let id = draft.template.split(['.', '/']).next().filter(|_| is_put_to_approvers(turn, draft))?;
+    let kind = StepKind::Request {
+        operation: SEND.to_owned(),
+        origin: turn.context.origin.clone(),
+        source: turn.context.event.clone(),
+        parameters: BTreeMap::from([("template".to_owned(), id.to_owned())]),
+    };
+    Some(turn.step(kind, step.key.as_str()))
 }
 
 /// Why a message would not be true for this customer: access that nobody takes away does not end.

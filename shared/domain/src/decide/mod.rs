@@ -235,6 +235,9 @@ impl Turn<'_> {
         let autonomy = &self.bundle.settings().autonomy;
         let systems = self.context.systems;
         let (level, system) = match kind {
+            StepKind::Draft(draft) if messages::is_put_to_approvers(self, draft) => {
+                return Some("it is sent once it is approved".into());
+            }
             StepKind::Draft(_) => return Some("a person sends it".into()),
             StepKind::Evidence { .. } => return Some("a person submits it".into()),
             StepKind::Request { .. } => return None,
@@ -271,7 +274,11 @@ impl Turn<'_> {
         });
         decision.verdicts.push(verdict);
         match held {
-            None => decision.steps.push(wish),
+            None => {
+                let request = messages::request(self, &wish);
+                decision.steps.push(wish);
+                decision.steps.extend(request);
+            }
             Some((interlock, because)) => {
                 decision.suppressed.push(Suppression { step: name.into(), interlock, because });
             }
