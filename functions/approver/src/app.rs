@@ -124,7 +124,7 @@ impl App {
             account,
             connected,
             effects,
-            slack: Slack::new(http, slack_base.as_str(), slack),
+            slack: Slack::new(http, slack_base.as_str(), slack, clock.clone()),
             channel: channel(env),
             bundle,
             keyring,

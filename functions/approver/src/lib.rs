@@ -11,6 +11,7 @@
 
 mod app;
 mod ballot;
+mod card;
 mod checkpoint;
 mod effects;
 mod eligible;

@@ -1,7 +1,7 @@
 //! Telling people: a message with a link to each who may sign, and a note to the channel.
 
 use anyhow::{Context as _, Result};
-use connectors::slack::{Block, Key, Message, Verdict};
+use connectors::slack::{Block, Key, Message, Ts, Verdict};
 use domain::{
     ProposalId, RequestId,
     approval::{Identity, Link, Person, Stage, System},
@@ -9,7 +9,7 @@ use domain::{
 use runtime::failure;
 use store::{ProposalFile, ProposalRow};
 
-use crate::{app::LINK_LIFE, eligible, keys, pages, propose::NotProposed, turn::Turn};
+use crate::{app::LINK_LIFE, card, eligible, keys, pages, propose::NotProposed, turn::Turn};
 
 /// Tells everybody who may sign an open proposal, unless they were told. Where it is not known
 /// whether a message went out, it is looked for before it is sent again (I4).
@@ -25,7 +25,7 @@ pub(crate) async fn approvers(turn: Turn<'_>, id: &ProposalId) -> Result<()> {
     if eligible.len() < usize::from(row.proposal.action.need) {
         tracing::warn!(proposal = id.as_str(), "too few people of the registry may sign a proposal");
         turn.metrics.count("proposals_without_approver", 1);
-        note(turn, row, "A proposal waits, and too few people of the registry may sign it").await;
+        note(turn, row, "A proposal waits, and too few people of the registry may sign it", None).await;
     }
     let asked_by = people
         .iter()
@@ -48,6 +48,9 @@ pub(crate) async fn approvers(turn: Turn<'_>, id: &ProposalId) -> Result<()> {
         }
         let failure = failure::chain(error.as_ref());
         tracing::warn!(proposal = id.as_str(), failure, "an approver was not told; others were");
+    }
+    if let Some(case) = card::file(turn, row).await {
+        Box::pin(card::show(turn, row, &case, "waits for approval")).await;
     }
     match app.approvals.set_notified(&file.row).await {
         // Somebody voted meanwhile: the next look finds the messages.
@@ -116,8 +119,8 @@ fn link(turn: Turn<'_>, row: &ProposalRow, to: &Identity) -> Result<String> {
     Ok(format!("{}/a/{}?t={token}", turn.app.origin, row.id()))
 }
 
-/// Tells the channel how a proposal ended, or that its outcome is unknown. The page says the same, so
-/// a note that is lost with its run is not sent again.
+/// Tells the channel how a proposal ended, or that its outcome is unknown: on the card of its case, and by
+/// an answer to it. The page says the same, so a note that is lost with its run is not sent again.
 pub(crate) async fn outcome(turn: Turn<'_>, row: &ProposalRow) {
     let system = row.proposal.action.operation.kind().system();
     let headline = match &row.proposal.stage {
@@ -137,7 +140,12 @@ pub(crate) async fn outcome(turn: Turn<'_>, row: &ProposalRow) {
         Stage::Stale { .. } => "Void: Stripe moved on before it was done, and nothing was sent",
         Stage::Tampered { .. } => "Stopped: what was stored is not what was signed, and nothing was sent",
     };
-    note(turn, row, headline).await;
+    // Boxed: the caller is a vote, and a large future already.
+    Box::pin(async {
+        let Some(case) = card::file(turn, row).await else { return note(turn, row, headline, None).await };
+        tokio::join!(card::show(turn, row, &case, headline), note(turn, row, headline, card::head(&case)));
+    })
+    .await;
 }
 
 /// Tells the channel that a request became no proposal.
@@ -148,21 +156,22 @@ pub(crate) async fn refused(turn: Turn<'_>, request: &RequestId, why: &NotPropos
         Block::section(&why),
         Block::facts([("Request", request.as_str())]),
     ];
-    post(turn, "A request was not proposed", blocks, request.as_str()).await;
+    post(turn, "A request was not proposed", blocks, request.as_str(), None).await;
 }
 
-async fn note(turn: Turn<'_>, row: &ProposalRow, headline: &str) {
+async fn note(turn: Turn<'_>, row: &ProposalRow, headline: &str, card: Option<(&str, Ts)>) {
     let what = format!("{}.", row.proposal.action.operation);
     let url = format!("{}/a/{}", turn.app.origin, row.id());
     let blocks = vec![Block::header(headline), Block::section(&what), Block::links([("Open", url.as_str())])];
     let key = format!("{}.{}", row.id(), row.proposal.stage.name());
-    post(turn, headline, blocks, &key).await;
+    post(turn, headline, blocks, &key, card).await;
 }
 
-async fn post(turn: Turn<'_>, text: &str, blocks: Vec<Block>, key: &str) {
+async fn post(turn: Turn<'_>, text: &str, blocks: Vec<Block>, key: &str, card: Option<(&str, Ts)>) {
     let key = Key { event_type: "countersign_outcome".into(), key: key.to_owned() };
-    let channel = turn.app.channel.clone();
-    let message = Message { channel, text: text.to_owned(), blocks, thread: None, key };
+    let channel = card.as_ref().map_or(turn.app.channel.as_str(), |(channel, _)| channel).to_owned();
+    let thread = card.map(|(_, ts)| ts);
+    let message = Message { channel, text: text.to_owned(), blocks, thread, key };
     if let Err(error) = turn.app.slack.post(&message).await {
         turn.metrics.count("notes_lost", 1);
         tracing::warn!(failure = failure::chain(&error), "a note was not sent");

@@ -65,7 +65,7 @@ impl App {
         Ok(Self {
             stripe: runtime::stripe::reader(env, http.clone(), read_key)?,
             cases: Cases::new(aws.dynamodb(), env.required("CASES_TABLE")?),
-            slack: Slack::new(http, slack_base.as_str(), slack_token.clone()),
+            slack: Slack::new(http, slack_base.as_str(), slack_token.clone(), clock.clone()),
             issuers: Issuers::default(),
             around: Around::from_env(env, &secrets, &clock).await?,
             channels,

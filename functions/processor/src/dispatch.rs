@@ -1,35 +1,70 @@
 //! Steps out of the outbox: each is sent once, by whichever run holds it (I4).
 
-use connectors::slack::{Block, Key, Message, Verdict};
 use domain::{
     ObjectId, RequestId, RunId, encoding,
-    plan::{Alert, Step, StepKind},
+    plan::{Step, StepKind},
 };
+use futures_util::{StreamExt as _, stream};
 use runtime::{Metrics, failure};
 use store::{RequestRow, StepRow, StepState, StoreError};
 
-use crate::{App, systems::Landed};
+use crate::{App, card};
 
 /// After so many tries, over a day and more, a person has to look.
-const MOST_TRIES: i64 = 500;
+const MOST_TRIES: i64 = 200;
+
+/// The wait between tries doubles so often: with a lease of 90 s up to 12 minutes.
+const DOUBLINGS: i64 = 3;
+
+/// Steps of one case that are under way at a time.
+const SIDE_BY_SIDE: usize = 4;
 
 /// What became of a try to send a step.
-enum Sent {
+pub(crate) enum Sent {
     /// The vendor has it under this id.
     Done(String),
-    /// The vendor refuses it for good.
+    /// The vendor refuses it for good, in its words as far as people may see them.
     Failed(String),
-    /// Not now, or not known: the lease runs out and another run looks first.
-    Later(String),
+    /// Not now, or not known: another run looks first. Every write here may be repeated after that.
+    Later {
+        /// Why.
+        why: String,
+        /// Seconds to wait at the least, if the vendor or its breaker said how many.
+        after: Option<u64>,
+    },
+}
+
+/// Sends the steps of a turn side by side, so that a vendor that hangs costs its own step its time-out and
+/// the others nothing.
+pub async fn send_all(app: &App, metrics: &Metrics, run: &RunId, steps: &[&Step]) {
+    let sends: Vec<_> = steps.iter().map(|step| send_first(app, metrics, run, step)).collect();
+    stream::iter(sends).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<()>>().await;
 }
 
 /// Sends a step that this run has just planned: nobody can have sent it before.
-pub async fn send_first(app: &App, metrics: &Metrics, run: &RunId, step: &Step) {
-    let sent = send(app, step, None).await;
-    if let Err(error) = settle(app, metrics, run, step, sent).await {
+async fn send_first(app: &App, metrics: &Metrics, run: &RunId, step: &Step) {
+    // Boxed: the clients of many systems make a large future.
+    let sent = Box::pin(send(app, step, None)).await;
+    if let Err(error) = settle(app, metrics, run, step, 1, sent).await {
         // The step stays in the outbox, and the sweep sends it.
         tracing::warn!(step = step.key.as_str(), failure = failure::chain(&error), "a step was not settled");
     }
+}
+
+/// Takes those of a case's steps whose runs are gone, side by side.
+///
+/// # Errors
+/// If the store does not answer; what could be sent was.
+pub async fn send_all_again(
+    app: &App,
+    metrics: &Metrics,
+    run: &RunId,
+    rows: &[StepRow],
+) -> Result<(), StoreError> {
+    let waiting = rows.iter().filter(|row| row.state == StepState::Sending);
+    let sends: Vec<_> = waiting.map(|row| send_again(app, metrics, run, row)).collect();
+    let sent: Vec<_> = stream::iter(sends).buffer_unordered(SIDE_BY_SIDE).collect().await;
+    sent.into_iter().collect()
 }
 
 /// Takes a step whose run is gone, and sends it after looking whether that run had sent it.
@@ -43,25 +78,18 @@ pub async fn send_again(app: &App, metrics: &Metrics, run: &RunId, row: &StepRow
     let now = (app.clock)();
     let Some(row) = app.cases.take_step(row, run, now, now.plus(app.lease)).await? else { return Ok(()) };
     metrics.count("steps_redriven", 1);
-    let sent = match send(app, &row.step, Some(&row)).await {
-        Sent::Later(why) if row.tries >= MOST_TRIES => Sent::Failed(format!("given up: {why}")),
+    let sent = match Box::pin(send(app, &row.step, Some(&row))).await {
+        Sent::Later { why, .. } if row.tries >= MOST_TRIES => Sent::Failed(format!("given up: {why}")),
         sent => sent,
     };
-    settle(app, metrics, run, &row.step, sent).await
+    settle(app, metrics, run, &row.step, row.tries, sent).await
 }
 
 async fn send(app: &App, step: &Step, again: Option<&StepRow>) -> Sent {
     match &step.kind {
-        StepKind::Alert(told) => match app.channels.get(&told.channel) {
-            Some(channel) => alert_once(app, &alert(app, step, channel, told), again).await,
-            None => Sent::Failed(format!("`SLACK_CHANNELS` has no `{}` any more", told.channel)),
-        },
+        StepKind::Alert(told) => card::tell(app, step, told, again).await,
         StepKind::Request { .. } => request(app, step).await,
-        _ => match app.around.land(step, again.map(|row| row.since)).await {
-            Landed::Done(id) => Sent::Done(id),
-            Landed::Refused(why) => Sent::Failed(why),
-            Landed::Later(why) => Sent::Later(why),
-        },
+        _ => app.around.land(step, again.map(|row| row.since)).await,
     }
 }
 
@@ -70,6 +98,7 @@ async fn settle(
     metrics: &Metrics,
     run: &RunId,
     step: &Step,
+    tries: i64,
     sent: Sent,
 ) -> Result<(), StoreError> {
     let (kind, key, case) = (step.kind.name(), step.key.as_str(), step.case.to_string());
@@ -79,53 +108,26 @@ async fn settle(
             app.cases.settle_step(step, run, &StepState::Done { vendor_id }).await
         }
         Sent::Failed(why) => {
-            tracing::error!(step = key, case, kind, why, "a step was refused; see the case");
+            // The vendor's words are for whoever looks at the case, and not for the log.
+            tracing::error!(step = key, case, kind, "a step was refused; ask `countersign why`");
             metrics.count("steps_failed", 1);
             metrics.count_by("steps_failed", kind, 1);
             app.cases.settle_step(step, run, &StepState::Failed { why }).await
         }
-        Sent::Later(why) => {
+        Sent::Later { why, after } => {
             tracing::warn!(step = key, case, kind, why, "a step waits");
             metrics.count_by("steps_waiting", kind, 1);
-            Ok(())
+            let until = (app.clock)().plus(wait(app.lease, tries, after));
+            app.cases.put_off_step(step, run, until).await
         }
     }
 }
 
-fn alert(app: &App, step: &Step, channel: &str, told: &Alert) -> Message {
-    let Alert { headline, facts, next, .. } = told;
-    let mut blocks = vec![
-        Block::header(headline),
-        Block::facts(facts.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
-        Block::section(next),
-    ];
-    if let Some(console) = &app.console {
-        blocks.push(Block::links([("Open Countersign", console.as_str())]));
-    }
-    Message {
-        channel: channel.to_owned(),
-        text: format!("{headline}: {}", step.case),
-        blocks,
-        thread: None,
-        key: Key { event_type: "countersign_step".into(), key: step.key.as_str().to_owned() },
-    }
-}
-
-/// Slack has no idempotency key. Each message therefore carries the step's key as metadata, and a
-/// run that takes over a step looks for it before it posts.
-async fn alert_once(app: &App, message: &Message, again: Option<&StepRow>) -> Sent {
-    if let Some(row) = again {
-        match app.slack.find(&message.channel, None, &message.key, row.since).await {
-            Ok(Some(ts)) => return Sent::Done(ts.0),
-            Ok(None) => {}
-            Err(error) => return Sent::Later(failure::chain(&error)),
-        }
-    }
-    match app.slack.post(message).await {
-        Ok(ts) => Sent::Done(ts.0),
-        Err(error) if error.verdict() == Verdict::GiveUp => Sent::Failed(failure::chain(&error)),
-        Err(error) => Sent::Later(failure::chain(&error)),
-    }
+/// Seconds until a step is tried again: longer each time, and as long as the vendor asks for.
+fn wait(lease: i64, tries: i64, after: Option<u64>) -> i64 {
+    let doublings = tries.saturating_sub(1).clamp(0, DOUBLINGS);
+    let grown = (0..doublings).fold(lease, |wait, _| wait.saturating_mul(2));
+    grown.max(after.and_then(|after| i64::try_from(after).ok()).unwrap_or_default())
 }
 
 /// Leaves the request and tells the approver. Both are idempotent: the row is put once, and the
@@ -146,12 +148,12 @@ async fn request(app: &App, step: &Step) -> Sent {
         at: (app.clock)(),
     };
     if let Err(error) = app.cases.put_request(&row).await {
-        return Sent::Later(failure::chain(&error));
+        return Sent::Later { why: failure::chain(&error), after: None };
     }
     let group = step.case.object().as_str();
     match app.approvals.send(group, id.as_str(), &serde_json::json!({ "request": id })).await {
         Ok(()) => Sent::Done(id.as_str().to_owned()),
-        Err(error) => Sent::Later(failure::chain(&error)),
+        Err(error) => Sent::Later { why: failure::chain(&error), after: None },
     }
 }
 
@@ -159,4 +161,16 @@ async fn request(app: &App, step: &Step) -> Sent {
 fn request_id(step: &Step) -> Option<RequestId> {
     let digest = encoding::digest("plan/request/v1", |to| to.text(step.key.as_str()));
     RequestId::parse(format!("rq_{}", encoding::base32(digest.bytes().get(..16)?))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_waits_longer_each_time_and_as_long_as_the_vendor_asks_for() {
+        let waits = [1, 2, 3, 4, 5, 200].map(|tries| wait(90, tries, None));
+        assert_eq!(waits, [90, 180, 360, 720, 720, 720]);
+        assert_eq!([Some(7), Some(3600)].map(|after| wait(90, 1, after)), [90, 3600]);
+    }
 }

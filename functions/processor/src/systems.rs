@@ -19,6 +19,8 @@ use domain::{
 use runtime::{Clock, Env, Metrics, Secrets};
 use tokio::{join, time::timeout};
 
+use crate::dispatch::Sent;
+
 /// What stands around a customer must be read within this time, or it counts as missing.
 const ENRICHMENT: Duration = Duration::from_secs(12);
 
@@ -31,16 +33,6 @@ pub struct Around {
     pub help_desk: Option<HelpDesk>,
     /// The business's own application.
     pub application: Option<CustomerContext>,
-}
-
-/// What became of a try to send a step to one of them.
-pub(crate) enum Landed {
-    /// The vendor has it under this id.
-    Done(String),
-    /// It is refused for good, in the vendor's words.
-    Refused(String),
-    /// Not now, or not known. Every write here may be repeated: each looks for its key first.
-    Later(String),
 }
 
 impl Around {
@@ -125,8 +117,8 @@ impl Around {
 
     /// Sends a step to the system that it is for. `tried_since` is when it was planned, if an earlier run
     /// may have sent it.
-    pub(crate) async fn land(&self, step: &Step, tried_since: Option<Timestamp>) -> Landed {
-        let unknown = || Landed::Refused("whose record this belongs to is not known".into());
+    pub(crate) async fn land(&self, step: &Step, tried_since: Option<Timestamp>) -> Sent {
+        let unknown = || Sent::Failed("whose record this belongs to is not known".into());
         let sent = match (&step.kind, &self.crm, &self.help_desk) {
             (StepKind::Task(task), Some(crm), _) => match &step.customer {
                 Some(customer) => crm.put_task(&step.key, customer, task).await,
@@ -149,13 +141,13 @@ impl Around {
                 desk.put_reply_draft(&step.key, conversation, draft).await
             }
             (kind, _, _) => {
-                return Landed::Refused(format!("no system is configured that takes a `{}`", kind.name()));
+                return Sent::Failed(format!("no system is configured that takes a `{}`", kind.name()));
             }
         };
         match sent {
-            Ok(id) => Landed::Done(id),
-            Err(error) if error.verdict() == Verdict::GiveUp => Landed::Refused(error.explain()),
-            Err(error) => Landed::Later(runtime::failure::chain(&error)),
+            Ok(id) => Sent::Done(id),
+            Err(error) if error.verdict() == Verdict::GiveUp => Sent::Failed(error.explain()),
+            Err(error) => Sent::Later { why: runtime::failure::chain(&error), after: error.retry_after() },
         }
     }
 }

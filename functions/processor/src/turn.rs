@@ -5,11 +5,11 @@ use domain::{
     decide::{Decision, decide},
     event::{CANARY, Origin},
 };
-use runtime::Metrics;
+use runtime::{Metrics, failure};
 use serde_json::json;
-use store::{Claim, EventOutcome, StepState, StoreError, Turn};
+use store::{Claim, EventOutcome, StoreError, Turn};
 
-use crate::{App, dispatch, gather};
+use crate::{App, card, dispatch, gather};
 
 /// How often a turn is decided anew because another run changed the case meanwhile.
 const ROUNDS: u32 = 3;
@@ -116,10 +116,13 @@ async fn decide_and_send(
         match decide_and_commit(app, metrics, run, cause, key).await {
             Err(TurnError::Store(error)) if error.is_conflict() && round < ROUNDS => {}
             Err(error) => return Err(error),
-            Ok(decision) => {
+            Ok((decision, moved)) => {
                 log(cause, key, &decision);
-                for step in decision.steps.iter().filter(|step| step.kept.is_none()) {
-                    dispatch::send_first(app, metrics, run, step).await;
+                let steps: Vec<_> = decision.steps.iter().filter(|step| step.kept.is_none()).collect();
+                dispatch::send_all(app, metrics, run, &steps).await;
+                if moved && let Err(error) = card::show(app, metrics, key).await {
+                    // It is due, and the sweep shows it.
+                    tracing::warn!(case = %key, failure = failure::chain(&error), "a card waits");
                 }
                 return Ok(());
             }
@@ -137,21 +140,18 @@ async fn finish_earlier(
     outcome: &EventOutcome,
 ) -> Result<(), TurnError> {
     let EventOutcome::Decided { case } = outcome else { return Ok(()) };
-    for row in app.cases.steps(case).await? {
-        if row.state == StepState::Sending {
-            dispatch::send_again(app, metrics, run, &row).await?;
-        }
-    }
-    Ok(())
+    let rows = app.cases.steps(case).await?;
+    Ok(dispatch::send_all_again(app, metrics, run, &rows).await?)
 }
 
+/// The decision, and whether the case's card lags behind now.
 async fn decide_and_commit(
     app: &App,
     metrics: &Metrics,
     run: &RunId,
     cause: &Cause,
     key: &CaseKey,
-) -> Result<Decision, TurnError> {
+) -> Result<(Decision, bool), TurnError> {
     // Boxed: the clients of many systems make a large future.
     let mut context = Box::pin(gather::gather(app, metrics, cause, key)).await?;
     let mut before = app.cases.turn_state(key, context.customer.as_ref()).await?;
@@ -181,12 +181,12 @@ async fn decide_and_commit(
         steps: &decision.steps,
         entry: &entry,
     };
-    app.cases.commit(&before, &turn).await?;
+    let moved = app.cases.commit(&before, &turn).await?;
     metrics.count_by("classified", decision.classification.bucket.as_str(), 1);
     for suppression in &decision.suppressed {
         metrics.count_by("suppressed", suppression.interlock.as_str(), 1);
     }
-    Ok(decision)
+    Ok((decision, moved))
 }
 
 /// One line for each decision: ids and words of ours, no bodies and no personal data.

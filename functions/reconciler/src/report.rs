@@ -64,9 +64,8 @@ impl<'a> Reporter<'a> {
             FindingRow::found(before.value.as_ref(), told.finding.clone(), (self.app.processor.clock)())?;
         let steps = self.steps(&told, &row);
         self.put(before.version, &row, &entry, &steps).await?;
-        for step in steps.iter().filter(|step| step.kept.is_none()) {
-            dispatch::send_first(&self.app.processor, self.metrics, &self.run, step).await;
-        }
+        let sent: Vec<&Step> = steps.iter().filter(|step| step.kept.is_none()).collect();
+        dispatch::send_all(&self.app.processor, self.metrics, &self.run, &sent).await;
         Ok(true)
     }
 

@@ -26,9 +26,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the whole pipeline on this machine, with stand-ins for every service
     Local(LocalOptions),
-    /// Examine the Stripe keys in `STRIPE_READ_KEY` and `STRIPE_WRITE_KEY`: exit 0 if each may do exactly
-    /// what it is for
-    Doctor,
+    /// Try every system that is configured, changing nothing: exit 0 if all is well, 1 with what is missing
+    /// and how to repair it. The variables are the functions' own; the Stripe keys may also be given in
+    /// `STRIPE_READ_KEY` and `STRIPE_WRITE_KEY`
+    Doctor(DoctorOptions),
     /// Webhook deliveries
     #[command(subcommand)]
     Webhook(WebhookCommand),
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     Redrive(RedriveOptions),
     /// What finance is told each day: recovered, at risk, refunds, disputes, drift, approvals
     Digest(DigestOptions),
+    /// Steps that the agent takes by itself
+    #[command(subcommand)]
+    Step(StepCommand),
     /// The people who may sign; AWS credentials and region come from the environment
     #[command(subcommand)]
     Person(PersonCommand),
@@ -88,6 +92,13 @@ pub struct LocalOptions {
     /// Folder with the policy bundle; by default the one of this repository
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DoctorOptions {
+    /// Variables as a JSON object of names and values, on top of the environment; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) variables: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -375,6 +386,32 @@ pub(crate) struct OnePasskey {
     /// Who you are, for the trail; never the person themselves when confirming
     #[arg(long, value_name = "ID")]
     pub(crate) by: PersonId,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum StepCommand {
+    /// Send a failed step again, under its old key, once its cause is repaired: exit 0 if it is queued, 1
+    /// if there is nothing to send again
+    Retry(RetryStep),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RetryStep {
+    /// The case, such as `recovery:in_…`
+    #[arg(value_name = "CASE")]
+    pub(crate) case: CaseKey,
+    /// The step's key, as `countersign why` tells it
+    #[arg(value_name = "STEP")]
+    pub(crate) step: String,
+    /// Who asks for it, by their id in the registry; the case's trail keeps it
+    #[arg(long, value_name = "ID")]
+    pub(crate) by: PersonId,
+    /// A running `countersign local`
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8400", conflicts_with = "cases_table")]
+    pub(crate) api: String,
+    /// The table of cases instead; AWS credentials and region come from the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cases_table: Option<String>,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -11,6 +11,7 @@ mod passkey;
 mod person;
 mod policy;
 mod seal;
+mod step;
 mod trail;
 mod webhook;
 mod why;
@@ -19,7 +20,7 @@ use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
 use args::{
     Arguments, Command, KeysCommand, PasskeyCommand, PersonCommand, PolicyCommand, RevokeCommand,
-    TrailCommand, WebhookCommand,
+    StepCommand, TrailCommand, WebhookCommand,
 };
 use runtime::{Env, system_clock};
 
@@ -32,7 +33,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = Env::of_process();
     let ended = match arguments.command() {
         Command::Local(options) => local::run(&options, &env),
-        Command::Doctor => doctor::run(&env),
+        Command::Doctor(options) => doctor::run(&options, &env),
         Command::Webhook(WebhookCommand::Verify(options)) => {
             webhook::verify(&options, std::io::stdin(), (system_clock())())
         }
@@ -55,6 +56,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Passkey(PasskeyCommand::List(of)) => passkey::list(&of, &env),
         Command::Passkey(PasskeyCommand::Confirm(which)) => passkey::confirm(&which, &env),
         Command::Passkey(PasskeyCommand::Remove(which)) => passkey::remove(&which, &env),
+        Command::Step(StepCommand::Retry(options)) => step::retry(&options, &env),
         Command::Person(PersonCommand::Put(person)) => person::put(person, &env),
         Command::Person(PersonCommand::Deactivate(person)) => person::deactivate(&person, &env),
     };

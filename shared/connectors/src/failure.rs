@@ -131,6 +131,14 @@ impl ConnectorError {
         }
     }
 
+    /// Seconds to wait, if the vendor or its breaker said how many.
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self.verdict() {
+            Verdict::RetryLater { after } => after,
+            Verdict::LookFirst | Verdict::GiveUp => None,
+        }
+    }
+
     /// For the people who look at a failed step: what happened and, if the vendor gave one, its
     /// sentence. Not for logs.
     pub fn explain(&self) -> String {

@@ -197,7 +197,11 @@ pub struct ChecklistItem {
 }
 
 impl StepKind {
-    /// One word for keys, metrics and rules.
+    /// Every [`Self::name`].
+    pub const NAMES: [&'static str; 9] =
+        ["alert", "draft", "reply", "task", "note", "payment_status", "ticket", "evidence", "request"];
+
+    /// One word for keys, metrics and rules; see [`Self::NAMES`].
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Alert(_) => "alert",

@@ -45,6 +45,13 @@ impl Env {
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
+    /// The same with more variables, which win.
+    #[must_use]
+    pub fn with(mut self, more: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.0.extend(more);
+        self
+    }
+
     /// The value without the white space around it.
     ///
     /// # Errors

@@ -73,6 +73,20 @@ pub const FIGURES: &[Figure] = &[
         &["reconciler"],
         "Since the last canary was sent that is known to have come through",
     ),
+    figure(
+        "cards_lost",
+        Unit::Count,
+        None,
+        &["approver", "processor"],
+        "Cards of cases in Slack that could not be shown anew",
+    ),
+    figure(
+        "cards_updated",
+        Unit::Count,
+        None,
+        &["approver", "processor"],
+        "Cards of cases in Slack that were shown anew",
+    ),
     figure("cases_due", Unit::Count, None, &["reconciler"], "Open cases that came due and were decided anew"),
     figure(
         "checkpoints_signed",

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     EventOutcome, StoreError, Versioned,
+    cards::{card_item, has_moved},
     events::{FINISH, HELD_BY_ME, event_key, get},
-    item::{Item, at, key, nested, number, read, s, text},
+    item::{Item, at, key, n, nested, number, read, s, text},
     schema::DUE_INDEX,
     steps::step_item,
     transaction::Transaction,
@@ -171,20 +172,22 @@ impl Cases {
         Ok(state)
     }
 
-    /// Commits a turn: case, customer, steps, trail and the event's completion, or nothing.
+    /// Commits a turn: case, customer, steps, trail and the event's completion, or nothing. Whether the
+    /// case's card in the chat lags behind now; it comes due at the end of the turn's lease.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if any of it was changed since `before` was read.
-    pub async fn commit(&self, before: &TurnState, turn: &Turn<'_>) -> Result<(), StoreError> {
+    pub async fn commit(&self, before: &TurnState, turn: &Turn<'_>) -> Result<bool, StoreError> {
         let case = turn.case;
-        let mut item = case_key(&case.key);
-        item.insert("case".into(), nested(case)?);
-        if case.state == CaseState::Open {
-            let look = case.changed.plus(LOOK);
-            item.insert("due_kind".into(), s(DUE));
-            item.insert("due_at".into(), at(case.revisit.map_or(look, |revisit| revisit.min(look))));
+        let mut all =
+            Transaction::new(&self.table).replace("the case", case_item(case)?, before.case.version);
+        let moved = has_moved(before.case.value.as_ref(), turn);
+        if moved {
+            // Two turns of a case exclude each other, so the row never goes back.
+            let values = [(":length", n(case.trail.length.into()))];
+            let older = "attribute_not_exists(pk) OR trail_length < :length";
+            all = all.put("the card", card_item(case, turn.lease)?, older, values);
         }
-        let mut all = Transaction::new(&self.table).replace("the case", item, before.case.version);
 
         let mut customer = before.customer.value.clone();
         let changed = match case.state {
@@ -221,7 +224,8 @@ impl Cases {
             ];
             all = all.update("the event", event_key(event), FINISH, HELD_BY_ME, values);
         }
-        all.commit(&self.client, &(before, turn)).await.map_err(crate::transaction::Cancelled::into_error)
+        all.commit(&self.client, &(before, turn)).await.map_err(crate::transaction::Cancelled::into_error)?;
+        Ok(moved)
     }
 
     /// Turns the kill switch on: cases are still decided and recorded, and no step is taken.
@@ -399,6 +403,17 @@ pub(crate) fn trail_item(pk: &str, entry: &trail::Entry) -> Result<Item, StoreEr
     item.insert("entry".into(), nested(entry)?);
     item.insert("due_kind".into(), s(TRAIL));
     item.insert("due_at".into(), at(entry.at));
+    Ok(item)
+}
+
+pub(crate) fn case_item(case: &Case) -> Result<Item, StoreError> {
+    let mut item = case_key(&case.key);
+    item.insert("case".into(), nested(case)?);
+    if case.state == CaseState::Open {
+        let look = case.changed.plus(LOOK);
+        item.insert("due_kind".into(), s(DUE));
+        item.insert("due_at".into(), at(case.revisit.map_or(look, |revisit| revisit.min(look))));
+    }
     Ok(item)
 }
 

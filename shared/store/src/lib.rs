@@ -9,6 +9,7 @@
 //! token made of its own content.
 
 mod approvals;
+mod cards;
 mod cases;
 mod chains;
 mod events;
@@ -23,11 +24,12 @@ pub use approvals::{
     Approvals, Budget, Dossier, Freeze, ProposalFile, ProposalRow, Proposed, Reissue, Reserved, Session,
     Vote, VoteError,
 };
+pub use cards::{CaseFile, Thread};
 pub use cases::{Cases, CustomerRow, Due, RequestRow, Turn, TurnState};
 pub use chains::{Excerpt, excerpt};
 pub use events::{Claim, EventOutcome, EventRow};
 pub use everything::{Everything, everything};
-pub use steps::{StepRow, StepState};
+pub use steps::{Retry, StepRow, StepState};
 
 use serde::Serialize;
 

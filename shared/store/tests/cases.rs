@@ -116,7 +116,7 @@ async fn commit(
     let (case, entry) = decided(key, steps, head);
     let run = run("r1");
     let turn = Turn { event, run: &run, lease: NOW.plus(90), case: &case, steps, entry: &entry };
-    world.cases.commit(before, &turn).await
+    world.cases.commit(before, &turn).await.map(drop)
 }
 
 #[tokio::test]
@@ -220,9 +220,9 @@ async fn a_step_comes_due_when_its_run_is_gone_and_only_one_run_takes_it_over() 
     let before = world.cases.turn_state(&key, None).await.unwrap();
     commit(&world, &before, &key, None, &[step(&key)]).await.unwrap();
 
-    assert!(world.cases.due_steps(NOW.plus(89), 10).await.unwrap().rows.is_empty());
+    assert!(world.cases.due_steps("request", NOW.plus(89), 10).await.unwrap().rows.is_empty());
     let later = NOW.plus(91);
-    let due = world.cases.due_steps(later, 10).await.unwrap().rows;
+    let due = world.cases.due_steps("request", later, 10).await.unwrap().rows;
     assert_eq!(due.len(), 1);
     let taken = world.cases.take_step(&due[0], &run("r2"), later, later.plus(90)).await.unwrap().unwrap();
     assert_eq!(taken.tries, 2);
@@ -234,7 +234,7 @@ async fn a_step_comes_due_when_its_run_is_gone_and_only_one_run_takes_it_over() 
     let late = world.cases.settle_step(&taken.step, &run("r1"), &done).await.unwrap_err();
     assert!(late.is_conflict(), "the run that lost it cannot settle it");
     world.cases.settle_step(&taken.step, &run("r2"), &done).await.unwrap();
-    assert!(world.cases.due_steps(later.plus(9999), 10).await.unwrap().rows.is_empty());
+    assert!(world.cases.due_steps("request", later.plus(9999), 10).await.unwrap().rows.is_empty());
     assert_eq!(world.cases.steps(&key).await.unwrap()[0].state, done);
 }
 
@@ -292,4 +292,44 @@ async fn the_kill_switch_refuses_a_turn_that_was_decided_before_it_was_turned_on
     assert!(world.cases.turn_state(&key, None).await.unwrap().frozen);
     world.cases.unfreeze().await.unwrap();
     commit(&world, &before, &key, None, &[step(&key)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_card_lags_behind_when_its_case_moves_until_it_shows_the_newest() {
+    let world = world().await;
+    let key = key("in_1");
+    let before = world.cases.turn_state(&key, None).await.unwrap();
+    commit(&world, &before, &key, None, &[]).await.unwrap();
+    let due = async |now| world.cases.due_cards(now, 10).await.unwrap().rows;
+    assert!(due(NOW.plus(9999)).await.is_empty(), "a new case has no card yet");
+
+    let before = world.cases.turn_state(&key, None).await.unwrap();
+    commit(&world, &before, &key, None, &[step(&key)]).await.unwrap();
+    assert!(due(NOW.plus(89)).await.is_empty(), "its own run shows it");
+    assert_eq!(due(NOW.plus(90)).await, std::slice::from_ref(&key));
+    let later = NOW.plus(100);
+    assert!(world.cases.take_card(&key, later, later.plus(90)).await.unwrap());
+    assert!(!world.cases.take_card(&key, later, later.plus(90)).await.unwrap(), "one run takes it");
+
+    let seen = world.cases.file(&key).await.unwrap();
+    assert_eq!(seen.steps.len(), 1);
+    let shown = seen.case.unwrap();
+    let older = Case { trail: before.case.value.unwrap().trail, ..shown.clone() };
+    assert!(!world.cases.settle_card(&older).await.unwrap(), "it showed the case as it was before");
+    assert!(world.cases.settle_card(&shown).await.unwrap());
+    assert!(due(later.plus(9999)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_step_that_is_put_off_is_not_due_before_and_only_its_run_puts_it_off() {
+    let world = world().await;
+    let key = key("in_1");
+    let before = world.cases.turn_state(&key, None).await.unwrap();
+    commit(&world, &before, &key, None, &[step(&key)]).await.unwrap();
+    let step = step(&key);
+    assert!(world.cases.put_off_step(&step, &run("r2"), NOW.plus(600)).await.unwrap_err().is_conflict());
+    world.cases.put_off_step(&step, &run("r1"), NOW.plus(600)).await.unwrap();
+    let due = async |kind, now| world.cases.due_steps(kind, now, 10).await.unwrap().rows.len();
+    assert_eq!(due("request", NOW.plus(599)).await, 0);
+    assert_eq!((due("request", NOW.plus(600)).await, due("alert", NOW.plus(600)).await), (1, 0));
 }

@@ -77,7 +77,7 @@ async fn a_finding_and_its_step_are_written_once_and_two_runs_cannot_both_tell()
     assert!(lost.unwrap_err().is_conflict(), "the other run was faster");
     let case = CaseKey::new(CaseKind::Status, ObjectId::parse("cus_1").unwrap());
     assert_eq!(cases.steps(&case).await.unwrap().len(), 1);
-    assert_eq!(cases.due_steps(NOW.plus(91), 9).await.unwrap().rows.len(), 1, "it is in the outbox");
+    assert_eq!(cases.due_steps("note", NOW.plus(91), 9).await.unwrap().rows.len(), 1, "it is in the outbox");
 }
 
 #[tokio::test]

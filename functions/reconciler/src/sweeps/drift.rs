@@ -9,7 +9,7 @@ use domain::{
     CaseKey, CaseKind, CustomerId, ObjectId, SubscriptionId, Timestamp,
     drift::{self, Seen},
     finding::{FindingKind, FindingRow},
-    plan::{PaymentStatus, Priority},
+    plan::{PaymentStatus, Priority, StepKind},
     snapshot::InvoiceStatus,
 };
 use futures_util::future::join_all;
@@ -155,8 +155,11 @@ impl Busy {
         let ids: Vec<_> = recent.iter().map(|event| event.id.clone()).collect();
         let unfinished: BTreeSet<_> = cases.unfinished(&ids).await?.into_iter().collect();
         let under_way = || recent.iter().filter(|event| unfinished.contains(&event.id));
-        let steps = cases.due_steps(now.plus(PATIENCE), 1000).await?;
-        let of_steps = steps.rows.into_iter().filter_map(|row| row.step.customer);
+        let mut of_steps = Vec::new();
+        for kind in StepKind::NAMES {
+            let steps = cases.due_steps(kind, now.plus(PATIENCE), 1000).await?;
+            of_steps.extend(steps.rows.into_iter().filter_map(|row| row.step.customer));
+        }
         Ok(Self {
             since: under_way().map(|event| event.created).min(),
             customers: under_way().filter_map(|event| event.customer.clone()).chain(of_steps).collect(),

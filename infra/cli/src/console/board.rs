@@ -36,6 +36,8 @@ pub(super) struct Board {
     pub(super) events: Vec<Event>,
     pub(super) cases: Vec<CaseLine>,
     pub(super) steps: Vec<StepLine>,
+    /// All that failed, however old.
+    pub(super) failed: Vec<StepLine>,
     pub(super) slack: Vec<Post>,
     pub(super) writes: Vec<Write>,
 }
@@ -93,6 +95,7 @@ pub(super) struct CaseLine {
 
 #[derive(Debug, Serialize)]
 pub(super) struct StepLine {
+    pub(super) key: String,
     pub(super) case: String,
     pub(super) kind: &'static str,
     pub(super) what: String,
@@ -176,6 +179,12 @@ impl Board {
             events,
             cases: newest(all.cases.iter().map(case).collect(), |one| one.at),
             steps: newest(all.steps.iter().map(step).collect(), |one| one.at),
+            failed: all
+                .steps
+                .iter()
+                .filter(|row| matches!(row.state, StepState::Failed { .. }))
+                .map(step)
+                .collect(),
             slack: newest(
                 messages
                     .iter()
@@ -298,6 +307,7 @@ fn step(row: &StepRow) -> StepLine {
     };
     let case: &CaseKey = &row.step.case;
     StepLine {
+        key: row.step.key.to_string(),
         case: case.to_string(),
         kind: row.step.kind.name(),
         what,

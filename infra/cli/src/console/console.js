@@ -25,4 +25,16 @@ async function refresh() {
   }
 }
 
+// Sends a failed step again. A body of JSON is what no page of another site can post without asking.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button.retry");
+  if (!button) return;
+  button.disabled = true;
+  const wish = { case: button.dataset.case, step: button.dataset.step, by: "console" };
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch("/_console/steps/retry", { method: "POST", headers, body: JSON.stringify(wish) });
+  button.textContent = answer.ok ? "Queued" : await answer.text();
+  refresh();
+});
+
 setInterval(refresh, 2000);

@@ -30,6 +30,8 @@ use tokio::sync::Mutex;
 
 use board::Board;
 
+use crate::step::{self, Wish};
+
 /// Nothing from elsewhere, and no script but the one of this page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
@@ -49,6 +51,7 @@ struct Console {
 ///
 /// `POST /clock` with `{"seconds":N}` lets time pass, to see what becomes of a proposal that nobody decides.
 /// `POST /passkeys` is what `countersign passkey --api` sends.
+/// `POST /steps/retry` with case, step and who asks sends a failed step again.
 /// `POST /keys` with `{}` rotates the keys of links, receipts and sessions.
 /// A body has to be JSON, which no page of another site can send without asking first.
 pub fn router(
@@ -67,6 +70,7 @@ pub fn router(
         .route("/clock", post(advance))
         .route("/keys", post(rotate))
         .route("/passkeys", post(passkeys))
+        .route("/steps/retry", post(retry))
         .route("/why", get(why::search))
         .route("/why/{object}", get(why::answer))
         .route("/digest/{from}/{until}", get(digest))
@@ -174,6 +178,20 @@ async fn passkeys(State(console): State<Arc<Console>>, Json(asked): Json<crate::
     match crate::passkey::answer(&registry, &asked, (console.clock)()).await {
         Ok(Ok(said)) => said.into_response(),
         Ok(Err(why)) => (StatusCode::CONFLICT, why).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn retry(State(console): State<Arc<Console>>, Json(wish): Json<Wish>) -> Response {
+    let cases = Cases::new(console.tables.clone(), CASES_TABLE);
+    match cases.retry_step(&wish.case, &wish.step, wish.by.as_str(), (console.clock)()).await {
+        Ok(retry) => match step::told(&wish, &retry) {
+            Ok(good) => good.into_response(),
+            Err(no) => (StatusCode::CONFLICT, no).into_response(),
+        },
+        Err(error) if error.is_conflict() => {
+            (StatusCode::CONFLICT, "the case moved meanwhile; ask again").into_response()
+        }
         Err(error) => failed(&error),
     }
 }

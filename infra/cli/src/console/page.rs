@@ -37,6 +37,7 @@ pub(super) fn whole(board: &Board) -> Markup {
                 }
                 main {
                     (flow(board))
+                    (failed_steps(&board.failed, board.now))
                     (waiting(board))
                     (charts::shown(&board.charts))
                     div.columns {
@@ -86,6 +87,24 @@ fn depth(queue: &Queue) -> Markup {
             (queue.name) " " strong { (queue.waiting) } " waiting"
             @if queue.in_flight > 0 { ", " (queue.in_flight) " at work" }
             @if queue.dead > 0 { span.bad { ", " (queue.dead) " dead" } }
+        }
+    }
+}
+
+/// Steps that a vendor refused for good: somebody repairs the cause, then they are sent again.
+fn failed_steps(failed: &[StepLine], now: i64) -> Markup {
+    html! {
+        section #failed {
+            @if !failed.is_empty() {
+                h2 { "Failed steps" }
+                p.quiet { "A vendor refused these for good. Repair the cause, then send them again: each keeps its key, so nothing happens twice." }
+                ul {
+                    @for one in failed {
+                        (step(one, now))
+                        li { button.retry type="button" data-case=(one.case) data-step=(one.key) { "Send again" } " " code { (one.key) } }
+                    }
+                }
+            }
         }
     }
 }
@@ -297,6 +316,24 @@ mod tests {
         let post = Post { place: "#billing".to_owned(), text: "<script>canary()</script>".to_owned(), at: 0 };
         let shown = super::post(&post, 1).into_string();
         assert!(shown.contains("&lt;script&gt;canary()&lt;/script&gt;"), "{shown}");
+    }
+
+    #[test]
+    fn a_failed_step_has_a_button_that_names_it() {
+        let line = StepLine {
+            key: "abc".to_owned(),
+            case: "recovery:in_1".to_owned(),
+            kind: "note",
+            what: "a note".to_owned(),
+            state: "failed",
+            detail: Some("the CRM said <b>no</b>".to_owned()),
+            tries: 1,
+            at: 0,
+        };
+        let shown = super::failed_steps(&[line], 1).into_string();
+        assert!(shown.contains("data-case=\"recovery:in_1\" data-step=\"abc\""), "{shown}");
+        assert!(shown.contains("the CRM said &lt;b&gt;no&lt;/b&gt;"), "{shown}");
+        assert!(!super::failed_steps(&[], 1).into_string().contains("button"));
     }
 
     #[test]

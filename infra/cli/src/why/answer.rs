@@ -65,6 +65,7 @@ pub(crate) struct Story {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Told {
     pub(crate) step: String,
+    pub(crate) key: String,
     pub(crate) kept: Option<String>,
     pub(crate) state: StepState,
     pub(crate) tries: i64,
@@ -99,8 +100,8 @@ pub(crate) struct Proposed {
 
 impl Told {
     pub(crate) fn of(row: StepRow) -> Self {
-        let step = step_word(&row.step);
-        Self { step, kept: row.step.kept, state: row.state, tries: row.tries, at: row.since }
+        let (step, key) = (step_word(&row.step), row.step.key.to_string());
+        Self { step, key, kept: row.step.kept, state: row.state, tries: row.tries, at: row.since }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use domain::{
+    CaseKey,
     approval::{Attempt, Stage},
     case::CaseState,
     event::case_kind,
@@ -189,7 +190,7 @@ impl Story {
         if self.steps.is_empty() {
             page.say(1, "No step was taken.");
         }
-        self.steps.iter().for_each(|step| step.tell(page));
+        self.steps.iter().for_each(|step| step.tell(page, &case.key));
         page.held(1, &case.suppressed);
         self.proposals.iter().for_each(|one| one.tell(page));
         for (request, why) in &self.refused {
@@ -210,11 +211,15 @@ impl Story {
 }
 
 impl Told {
-    fn tell(&self, page: &mut Page) {
+    fn tell(&self, page: &mut Page, case: &CaseKey) {
         let state = match (&self.kept, &self.state) {
             (Some(why), _) => format!("kept with the case: {why}"),
             (None, StepState::Done { vendor_id }) => format!("done, as {vendor_id}"),
-            (None, StepState::Failed { why }) => format!("failed, somebody must look: {why}"),
+            (None, StepState::Failed { why }) => format!(
+                "failed, somebody must look: {why}. When that is repaired: `countersign step retry {case} {} \
+                 --by ID`",
+                self.key
+            ),
             (None, StepState::Sending) => format!("being sent, try {}", self.tries),
         };
         page.say(1, format!("Step {} of {}: {state}", self.step, self.at));

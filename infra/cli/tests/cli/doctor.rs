@@ -1,8 +1,23 @@
-//! What the Stripe keys may do.
+//! `doctor`: what each system may do, and what is missing.
 
-use sandbox::{Clock, Loopback, Shelf, stripe};
+use std::{collections::BTreeMap, sync::Arc};
 
-use crate::support::{Ran, countersign};
+use axum::{
+    Json, Router,
+    extract::Path,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use sandbox::{
+    Clock, Loopback, Sandbox, Shelf,
+    crm::hubspot::HubSpot,
+    stripe,
+    world::{Function, Options},
+};
+use serde_json::{Value, json};
+
+use crate::support::{Folder, Ran, countersign};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_fit_are_good_and_others_are_told_what_to_change() {
@@ -24,7 +39,7 @@ async fn keys_that_fit_are_good_and_others_are_told_what_to_change() {
     let good = examine("STRIPE_READ_KEY", "rk_test_read").await;
     assert_eq!(
         (good.code, good.out.trim_end()),
-        (0, "STRIPE_READ_KEY: exactly what it needs"),
+        (0, "ok    STRIPE_READ_KEY: exactly what it needs"),
         "{}",
         good.error
     );
@@ -40,4 +55,179 @@ async fn keys_that_fit_are_good_and_others_are_told_what_to_change() {
     let none = Ran::of(countersign(&["doctor"]).env_remove("STRIPE_READ_KEY"), b"");
     assert!(none.code == 2 && none.error.contains("STRIPE_READ_KEY"), "{}", none.error);
     assert!(account.writes().iter().all(|write| write.status >= 400), "nothing was done");
+}
+
+/// A deployment with a CRM, an application and mail, all of which work.
+struct Deployment {
+    sandbox: Sandbox,
+    variables: BTreeMap<String, String>,
+    _servers: [Loopback; 3],
+}
+
+impl Deployment {
+    async fn new() -> Self {
+        let sandbox = Sandbox::start(Options {
+            data: None,
+            clock: Clock::running(),
+            public_url: "http://localhost:8400".to_owned(),
+            sign_in_path: "/sign-in/callback".to_owned(),
+            stripe: None,
+        })
+        .await
+        .unwrap();
+        let hub = HubSpot::open("canary-hubspot", Shelf::memory().unwrap()).unwrap();
+        let servers = [
+            Loopback::serve(0, Arc::clone(&hub).router()).await.unwrap(),
+            Loopback::serve(0, application()).await.unwrap(),
+            Loopback::serve(0, mail()).await.unwrap(),
+        ];
+        sandbox.secrets.put("crm", "canary-hubspot").unwrap();
+        sandbox.secrets.put("app", "canary-application").unwrap();
+        let mut variables = sandbox.variables(Function::Approver);
+        variables.extend(sandbox.variables(Function::Ingress));
+        let [crm, app, ses] = servers.each_ref().map(Loopback::url);
+        for (name, value) in [
+            ("CRM", "hubspot"),
+            ("HUBSPOT_API_BASE", crm.as_str()),
+            ("HUBSPOT_TOKEN_SECRET", "crm"),
+            ("APPLICATION_URL", app.as_str()),
+            ("APPLICATION_SECRET", "app"),
+            ("MAIL_FROM", "billing@verified.example.com"),
+            ("AWS_ENDPOINT_URL_SESV2", ses.as_str()),
+        ] {
+            variables.insert(name.to_owned(), value.to_owned());
+        }
+        Self { sandbox, variables, _servers: servers }
+    }
+
+    /// What the doctor says once these variables are changed.
+    async fn examine(&self, changes: &[(&str, &str)]) -> Ran {
+        let mut variables = self.variables.clone();
+        for (name, value) in changes {
+            variables.insert((*name).to_owned(), (*value).to_owned());
+        }
+        let folder = Folder::new();
+        let file = folder.path().join("variables.json");
+        std::fs::write(&file, serde_json::to_vec(&variables).unwrap()).unwrap();
+        let mut command = countersign(&["doctor", "--variables", file.to_str().unwrap()]);
+        let ran = tokio::task::spawn_blocking(move || Ran::of(&mut command, b"")).await.unwrap();
+        let keys = &self.sandbox.keys;
+        for secret in [&keys.slack_token, &keys.stripe_read_key, &keys.webhook_secret, "canary"] {
+            assert!(!format!("{}{}", ran.out, ran.error).contains(secret), "a secret is repeated");
+        }
+        ran
+    }
+}
+
+/// An application that knows nobody, and `/refuses` of one that takes no signature.
+fn application() -> Router {
+    let unknown = || async { (StatusCode::NOT_FOUND, Json(json!({ "error": "no_such_customer" }))) };
+    let refused = || async { (StatusCode::UNAUTHORIZED, Json(json!({ "error": "bad_signature" }))) };
+    Router::new().route("/customers/{id}", get(unknown)).route("/refuses/customers/{id}", get(refused))
+}
+
+/// SES as far as it is asked: one verified domain, one that waits, and `/denies` and `/boxed` of accounts
+/// that may not ask or are in the sandbox.
+fn mail() -> Router {
+    async fn identity(Path(name): Path<String>) -> Response {
+        match name.as_str() {
+            "verified.example.com" => identity_of(true),
+            "waiting.example.com" => identity_of(false),
+            _ => refusal(StatusCode::NOT_FOUND, "NotFoundException"),
+        }
+    }
+    fn identity_of(verified: bool) -> Response {
+        Json(json!({ "IdentityType": "DOMAIN", "VerifiedForSendingStatus": verified })).into_response()
+    }
+    fn refusal(status: StatusCode, kind: &str) -> Response {
+        (status, [("x-amzn-errortype", kind.to_owned())], Json(json!({ "message": "no" }))).into_response()
+    }
+    let account = |open: bool| {
+        move || async move { Json(json!({ "SendingEnabled": true, "ProductionAccessEnabled": open })) }
+    };
+    let denied = || async { refusal(StatusCode::FORBIDDEN, "AccessDeniedException") };
+    Router::new()
+        .route("/v2/email/identities/{name}", get(identity))
+        .route("/v2/email/account", get(account(true)))
+        .route("/boxed/v2/email/identities/{name}", get(identity))
+        .route("/boxed/v2/email/account", get(account(false)))
+        .route("/denies/v2/email/{*rest}", get(denied))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_in_which_everything_works_is_well() {
+    let deployment = Deployment::new().await;
+    let ran = deployment.examine(&[]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.error);
+    assert!(ran.out.lines().all(|line| line.starts_with("ok    ")), "{}", ran.out);
+    for what in [
+        "secrets",
+        "STRIPE_READ_KEY",
+        "STRIPE_WRITE_KEY",
+        "Slack",
+        "Slack #billing-alerts",
+        "CRM",
+        "application",
+        "sign-in",
+        "mail",
+    ] {
+        assert!(ran.out.contains(&format!("ok    {what}: ")), "{what}: {}", ran.out);
+    }
+    let writes = deployment.sandbox.stripe.writes();
+    assert!(writes.iter().all(|write| write.status >= 400), "nothing was done in Stripe");
+    assert!(deployment.sandbox.slack.messages().is_empty(), "nothing was posted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_work_fails_with_what_to_do_and_hides_nothing_else() {
+    let deployment = Deployment::new().await;
+    let (app, ses) = (
+        deployment.variables["APPLICATION_URL"].clone(),
+        deployment.variables["AWS_ENDPOINT_URL_SESV2"].clone(),
+    );
+    let (refuses, boxed) = (format!("{app}/refuses"), format!("{ses}/boxed"));
+    let bad: [(&[(&str, &str)], &str, &str); 12] = [
+        (&[("SESSION_KEYS_SECRET", "nowhere")], "secrets", "there is no secret `nowhere`; create it"),
+        (&[("WEBHOOK_SECRETS", "default=nowhere")], "secrets", "there is no secret `nowhere`; create it"),
+        (&[("SLACK_TOKEN_SECRET", "crm")], "Slack", "store its bot token"),
+        (&[("SLACK_CHANNELS", "billing-alerts=C0PRIVATE1")], "Slack #billing-alerts", "invite the app"),
+        (&[("SLACK_CHANNELS", "billing-risk=C0NONE")], "Slack #billing-risk", "correct the id"),
+        (&[("HUBSPOT_TOKEN_SECRET", "app")], "CRM", "store a key that is accepted"),
+        (&[("CRM", "sugar")], "CRM", "`CRM` must be `hubspot` or `salesforce`"),
+        (&[("APPLICATION_URL", &refuses)], "application", "`bad_signature`"),
+        (&[("OIDC_ISSUER", &app)], "sign-in", "correct `OIDC_ISSUER`"),
+        (&[("MAIL_FROM", "billing@waiting.example.com")], "mail", "finish its verification"),
+        (&[("MAIL_FROM", "billing@other.example.com")], "mail", "create the identity"),
+        (&[("AWS_ENDPOINT_URL_SESV2", &boxed)], "mail", "ask for production access"),
+    ];
+    for (changes, what, fix) in bad {
+        let ran = deployment.examine(changes).await;
+        assert_eq!(ran.code, 1, "{changes:?}: {}{}", ran.out, ran.error);
+        let failed: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("FAIL  ")).collect();
+        let told =
+            failed.iter().any(|line| line.starts_with(&format!("FAIL  {what}: ")) && line.contains(fix));
+        assert!(told, "{changes:?}: {}", ran.out);
+        assert!(ran.out.contains("ok    STRIPE_READ_KEY: "), "the others are examined: {}", ran.out);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_may_not_ask_is_said_and_is_no_failure() {
+    let deployment = Deployment::new().await;
+    let denies = format!("{}/denies", deployment.variables["AWS_ENDPOINT_URL_SESV2"]);
+    let ran = deployment.examine(&[("AWS_ENDPOINT_URL_SESV2", &denies)]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.error);
+    assert!(
+        ran.out.contains("skip  mail: you may not ask; get the right ses:GetEmailIdentity"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn variables_that_are_no_object_are_refused_without_being_repeated() {
+    let mut command = countersign(&["doctor", "--variables", "-"]);
+    let ran = Ran::of(&mut command, Value::from("canary").to_string().as_bytes());
+    assert_eq!(ran.code, 1);
+    assert!(ran.error.contains("must be a JSON object") && !ran.error.contains("canary"), "{}", ran.error);
 }

@@ -15,6 +15,7 @@ mod local;
 mod operate;
 mod person;
 mod policy;
+mod step;
 mod support;
 mod trail;
 mod usage;

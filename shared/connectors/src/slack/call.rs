@@ -1,6 +1,6 @@
 //! One call: the token, the time-out, and what the answer means.
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 use reqwest::{RequestBuilder, StatusCode, Url, header};
 use secrecy::ExposeSecret as _;
@@ -61,6 +61,26 @@ impl Slack {
     }
 
     async fn call<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        method: &'static str,
+        call: RequestBuilder,
+    ) -> Result<T, SlackError> {
+        let breaker = || self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        breaker()
+            .admit((self.clock)())
+            .map_err(|after| SlackError::LeftAlone { method, retry_after: after })?;
+        let answer = self.once(kind, method, call).await;
+        match &answer {
+            Err(SlackError::Unavailable { .. } | SlackError::Unknown { .. }) => {
+                breaker().failed((self.clock)());
+            }
+            _ => breaker().answered(),
+        }
+        answer
+    }
+
+    async fn once<T: DeserializeOwned>(
         &self,
         kind: Kind,
         method: &'static str,

@@ -8,6 +8,9 @@ use domain::{CaseKey, plan::Alert};
 
 use super::{Block, Key, Message, Ts};
 
+/// What one [`Block::facts`] takes.
+const MOST_FACTS: usize = 10;
+
 /// An alert of a case, as it is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Card<'a> {
@@ -44,9 +47,10 @@ impl Card<'_> {
         let mut blocks = vec![
             Block::header(&alert.headline),
             Block::context(remarks.iter().flatten().map(String::as_str)),
-            Block::facts(alert.facts.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
-            Block::section(&alert.next),
         ];
+        let facts = alert.facts.chunks(MOST_FACTS);
+        blocks.extend(facts.map(|some| Block::facts(some.iter().map(|(name, value)| (&**name, &**value)))));
+        blocks.push(Block::section(&alert.next));
         blocks.extend(otherwise.as_deref().map(Block::section));
         blocks.push(Block::links(review.map(|url| ("Review", url)).into_iter().chain(links)));
         let text = format!("{} ({}): {case}", alert.headline, alert.priority.as_str());

@@ -19,6 +19,14 @@ pub enum SlackError {
         /// Seconds.
         retry_after: u64,
     },
+    /// Slack was not called, because it failed too often just before; nothing happened.
+    #[error("slack is not called for {retry_after} s after failures in a row; {method} waits")]
+    LeftAlone {
+        /// The method.
+        method: &'static str,
+        /// Seconds.
+        retry_after: u64,
+    },
     /// No answer, and nothing happened: the call reads, or never left.
     #[error("slack could not be reached for {method}; try again later")]
     Unavailable {
@@ -77,13 +85,23 @@ pub enum Verdict {
 }
 
 impl SlackError {
+    /// Seconds to wait, if Slack or the breaker said how many.
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { retry_after, .. } | Self::LeftAlone { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
     /// What to do. Exhaustive on purpose: a new variant must choose.
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Refused { code, .. } if blames_the_message(code) => Verdict::GiveUp,
             // The token, a scope, the conversation: somebody repairs that, and the message is still due.
             Self::Refused { .. } => Verdict::RetryAfter(60),
-            Self::RateLimited { retry_after, .. } => Verdict::RetryAfter(*retry_after),
+            Self::RateLimited { retry_after, .. } | Self::LeftAlone { retry_after, .. } => {
+                Verdict::RetryAfter(*retry_after)
+            }
             Self::Unavailable { .. } => Verdict::RetryAfter(1),
             Self::Unknown { .. } => Verdict::LookFirst,
         }

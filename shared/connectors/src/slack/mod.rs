@@ -1,9 +1,16 @@
 //! Slack's Web API, as far as messages are posted with it: <https://docs.slack.dev/apis/web-api/>.
 //!
-//! `chat.postMessage` has no documented idempotency. So each message carries a key in its metadata
+//! `chat.postMessage` has no documented idempotency: `client_msg_id` is no argument on its page
+//! (<https://docs.slack.dev/reference/methods/chat.postMessage>), and nothing says that a second
+//! message with the same one is not posted. So each message carries a key in its metadata
 //! (<https://docs.slack.dev/messaging/message-metadata>), and after an unknown outcome
-//! [`Slack::find`] looks for the key before anything is sent again (I4). The app needs the scopes
-//! `chat:write`, `im:write`, and `*:history` for the conversations that it posts in.
+//! [`Slack::find`] looks for the key before anything is sent again (I4). What that rests on: only one
+//! run holds a step, it waits out its lease before it looks, and Slack shows a posted message in the
+//! conversation's history by then. Where more was posted since than is looked through, a person looks.
+//! `chat.update` may be repeated at will.
+//!
+//! The app needs the scopes `chat:write`, `im:write`, and `*:history` for the conversations that it
+//! posts in.
 
 pub mod blocks;
 mod call;
@@ -14,9 +21,14 @@ mod find;
 mod tests;
 pub mod text;
 
+use std::sync::{Arc, Mutex};
+
 use reqwest::Client;
+use runtime::Clock;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+
+use crate::breaker::Breaker;
 
 pub use blocks::Block;
 pub use card::{Card, Standing};
@@ -32,12 +44,14 @@ const MOST_BLOCKS: usize = 50;
 /// <https://docs.slack.dev/reference/methods/chat.postMessage#truncating>.
 const LONGEST_TEXT: usize = 4000;
 
-/// A client for one workspace.
+/// A client for one workspace. Clones share the circuit breaker.
 #[derive(Clone)]
 pub struct Slack {
     http: Client,
     base: String,
     token: SecretString,
+    clock: Clock,
+    breaker: Arc<Mutex<Breaker>>,
 }
 
 /// A message to be posted.
@@ -73,8 +87,8 @@ pub struct Ts(pub String);
 impl Slack {
     /// A client with a bot token (`xoxb-…`). `base` is [`API`], or a stand-in, without a slash at its
     /// end; the caller has checked that it is HTTPS or on loopback.
-    pub fn new(http: Client, base: impl Into<String>, token: SecretString) -> Self {
-        Self { http, base: base.into(), token }
+    pub fn new(http: Client, base: impl Into<String>, token: SecretString, clock: Clock) -> Self {
+        Self { http, base: base.into(), token, clock, breaker: Arc::default() }
     }
 
     /// Posts a message, without previews of links: a preview is fetched by Slack, from our pages too
@@ -168,6 +182,18 @@ impl Slack {
         struct Known {}
 
         let Known {} = self.read_post("auth.test", &Arguments {}).await?;
+        Ok(())
+    }
+
+    /// Whether we can look for messages in a conversation, without changing anything.
+    ///
+    /// # Errors
+    /// [`SlackError::Refused`] with Slack's word: `channel_not_found`, `not_in_channel`, `missing_scope`.
+    pub async fn check_channel(&self, channel: &str) -> Result<(), SlackError> {
+        #[derive(Deserialize)]
+        struct History {}
+
+        let History {} = self.read("conversations.history", &[("channel", channel), ("limit", "1")]).await?;
         Ok(())
     }
 

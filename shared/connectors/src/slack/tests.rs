@@ -70,7 +70,7 @@ async fn raw(answers: Vec<Given>) -> (Slack, Prepared) {
 fn at(base: &str) -> Slack {
     let base = runtime::http::Base::parse(base).unwrap();
     let http = runtime::http::client(&[&base]).unwrap();
-    Slack::new(http, base.as_str(), TOKEN.into())
+    Slack::new(http, base.as_str(), TOKEN.into(), Arc::new(|| Timestamp::from_seconds(1_790_000_000)))
 }
 
 fn key() -> Key {
@@ -335,6 +335,32 @@ async fn the_check_tells_a_bad_token() {
     slack.check().await.unwrap();
     assert!(matches!(slack.check().await, Err(SlackError::Refused { code, .. }) if code == "invalid_auth"));
     assert_eq!(prepared.asked.lock().unwrap()[0].method, "auth.test");
+}
+
+#[tokio::test]
+async fn after_failures_in_a_row_slack_is_left_alone() {
+    let failures = vec![(500, None, json!({})); 5];
+    let (slack, prepared) = slack(&failures).await;
+    for _ in 0..5 {
+        assert_eq!(slack.check().await.unwrap_err().verdict(), Verdict::RetryAfter(1));
+    }
+    for _ in 0..3 {
+        let error = slack.clone().post(&message()).await.unwrap_err();
+        assert_eq!((error.retry_after(), error.verdict()), (Some(30), Verdict::RetryAfter(30)));
+    }
+    assert_eq!(prepared.asked.lock().unwrap().len(), 5, "the rest was not sent");
+}
+
+#[tokio::test]
+async fn every_fact_is_shown_however_many_there_are() {
+    let (slack, prepared) = slack(&[(200, None, json!({ "ok": true, "ts": "1.0" }))]).await;
+    let facts = (0..23).map(|number| (format!("Fact {number}"), "so".to_owned())).collect();
+    let alert = Alert { facts, ..alert() };
+    let case = "recovery:in_1".parse().unwrap();
+    let card = Card { case: &case, alert: &alert, standing: None, review: None };
+    slack.post(&card.message("C1", None, key())).await.unwrap();
+    let sent = prepared.asked.lock().unwrap()[0].body.to_string();
+    assert!((0..23).all(|number| sent.contains(&format!("Fact {number}\\n"))), "{sent}");
 }
 
 #[test]
