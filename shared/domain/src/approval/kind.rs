@@ -35,6 +35,8 @@ closed_enum! {
         SendMessage = "message.send",
         /// [`Operation::ChangeAccess`].
         ChangeAccess = "access.change",
+        /// [`Operation::GrantMandate`].
+        GrantMandate = "mandate.grant",
     }
 }
 
@@ -53,6 +55,8 @@ pub enum Target {
     Customer,
     /// A case's own object; only a case asks for it.
     Case,
+    /// A rule of the policy, by its id.
+    Rule,
 }
 
 /// Where an operation is done.
@@ -128,6 +132,7 @@ impl OperationKind {
             | Self::ResumeCollection => Target::Subscription,
             Self::BalanceCredit | Self::ChangeAccess => Target::Customer,
             Self::SendMessage => Target::Case,
+            Self::GrantMandate => Target::Rule,
         }
     }
 
@@ -150,6 +155,7 @@ impl OperationKind {
             Self::PayInvoice => &["payment_method"],
             Self::SendMessage => &["template"],
             Self::ChangeAccess => &["change", "note"],
+            Self::GrantMandate => &["allows", "per_day", "days"],
             Self::AcceptDispute
             | Self::CancelAtPeriodEnd
             | Self::ResumeCollection
@@ -177,6 +183,7 @@ impl Operation {
             Self::PayInvoice { .. } => OperationKind::PayInvoice,
             Self::SendMessage { .. } => OperationKind::SendMessage,
             Self::ChangeAccess { .. } => OperationKind::ChangeAccess,
+            Self::GrantMandate(_) => OperationKind::GrantMandate,
         }
     }
 }
