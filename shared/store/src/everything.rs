@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use domain::{Case, finding::FindingRow, trail};
+use domain::{Case, approval::Mandate, finding::FindingRow, trail};
 
 use crate::{
     EventRow, ProposalRow, StepRow, StoreError,
@@ -91,6 +91,10 @@ impl Everything {
                 let row = proposal_row(item)?.value;
                 self.heads.insert(row.id().to_string(), row.proposal.trail);
                 self.proposals.push(row);
+            }
+            "MANDATE" => {
+                let mandate: Mandate = read(item, "mandate")?;
+                self.heads.insert(mandate.id.to_string(), mandate.trail);
             }
             _ if item.contains_key("checkpoint") => self.checkpoints.push(read(item, "checkpoint")?),
             // A refusal is put once, with the only entry of its trail.
