@@ -68,6 +68,8 @@ pub enum System {
     Mail,
     /// The company's own application, which does an execution once and can be asked about it.
     Application,
+    /// The approver's own table: nothing leaves this house.
+    Here,
 }
 
 impl fmt::Display for System {
@@ -76,6 +78,7 @@ impl fmt::Display for System {
             Self::Stripe => "Stripe",
             Self::Mail => "the mail service",
             Self::Application => "the application",
+            Self::Here => "the approver",
         })
     }
 }
@@ -86,6 +89,7 @@ impl OperationKind {
         match self {
             Self::SendMessage => System::Mail,
             Self::ChangeAccess => System::Application,
+            Self::GrantMandate => System::Here,
             Self::Refund
             | Self::CreditNote
             | Self::BalanceCredit
@@ -114,7 +118,7 @@ impl OperationKind {
             | Self::PauseCollection
             | Self::ResumeCollection => Some("subscriptions"),
             Self::VoidInvoice | Self::MarkUncollectible | Self::PayInvoice => Some("invoices"),
-            Self::SendMessage | Self::ChangeAccess => None,
+            Self::SendMessage | Self::ChangeAccess | Self::GrantMandate => None,
         }
     }
 
