@@ -460,7 +460,14 @@ impl World {
 
     fn with(self, which: u8, request: Request) -> Self {
         let mut next = self;
-        next.requests[usize::from(which)] = request;
+        let over = matches!(request.phase, Phase::Executed | Phase::Failed | Phase::Denied | Phase::Over);
+        next.requests[usize::from(which)] = if over && request.run == Run::None {
+            // Nothing depends on the rest any more.
+            let Request { phase, done, authorized, .. } = request;
+            Request { phase, done, authorized, ..Request::START }
+        } else {
+            request
+        };
         next
     }
 
@@ -481,9 +488,16 @@ impl World {
         if self.now < LAST {
             all.push(Self { now: self.now + 1, ..self });
         }
-        all.push(Self { frozen: !self.frozen, ..self });
-        all.push(Self { changed: true, ..self });
-        all.push(Self { removed: true, ..self });
+        // One thing goes wrong in the world at a time.
+        if !self.changed && !self.removed {
+            all.push(Self { frozen: !self.frozen, ..self });
+        }
+        if !self.frozen && !self.removed {
+            all.push(Self { changed: true, ..self });
+        }
+        if !self.frozen && !self.changed {
+            all.push(Self { removed: true, ..self });
+        }
         self.mandate_moves(setting, &mut all);
         for which in [0, 1] {
             self.request_moves(setting, which, &mut all);
@@ -517,6 +531,8 @@ impl World {
         let mut to = |next: Request| all.push(self.with(which, next.overtaken()));
         match request.phase {
             Phase::Absent => to(request.at(Phase::Pending)),
+            // Of the second request only what the first meets in it: the mandate, its last use, a run.
+            Phase::Pending if which == 1 => to(Request { asked: true, ..request }),
             Phase::Pending => {
                 if !request.moved {
                     to(Request { moved: true, ..request });

@@ -280,6 +280,8 @@ async fn stopped_while_it_is_being_used_it_is_either_used_before_or_not_at_all()
     let world = World::new().await;
     let (mut used, mut stopped) = (0, 0);
     for later in (0..60).step_by(3) {
+        // Nobody asks for so much in one hour.
+        world.wait(3600);
         let id = granted(&world, PAUSE, RULE, "9").await;
         let (_, subscription) = subscription(&world);
         let mut support = world.browser(SUPPORT).await;
