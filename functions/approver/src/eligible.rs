@@ -22,7 +22,12 @@ pub(crate) fn check(
     if !verdict.permitted {
         return Err(Ineligible::NoRule);
     }
-    let rules = verdict.rules.iter().map(|rule| rule.id.as_str());
+    // A mandate lets its own rule release.
+    let released_by = match &action.operation {
+        Operation::GrantMandate(terms) => Some(terms.rule.as_str()),
+        _ => None,
+    };
+    let rules = verdict.rules.iter().map(|rule| rule.id.as_str()).chain(released_by);
     if app.bundle.changed_last(rules, action.operation.kind(), &person.emails) {
         return Err(Ineligible::ChangedTheRule);
     }

@@ -312,3 +312,27 @@ async fn stopped_while_it_is_being_used_it_is_either_used_before_or_not_at_all()
     }
     assert!(used > 0 && stopped > 0, "both happened: {used} used, {stopped} stopped");
 }
+
+#[tokio::test]
+async fn who_changed_the_rule_last_does_not_sign_a_mandate_under_it() {
+    let world = World::new().await;
+    let folder = changed_policy("author", "manifest.toml", |text| {
+        let (before, after) = text.split_once("[rule.\"support-asks\"]\nby = \"").unwrap();
+        let (_, after) = after.split_once('"').unwrap();
+        format!("{before}[rule.\"support-asks\"]\nby = \"lead@example.test\"{after}")
+    });
+    let app = world.under(&folder).await;
+    change(&world, FINANCE_LEAD, |lead| lead.emails = vec!["lead@example.test".into()]).await;
+    let more = [("allows", PAUSE), ("per_day", "1"), ("days", "1")];
+    let ask = async |rule: &str| {
+        let mut support = Browser { app: &app, ..world.browser(SUPPORT).await };
+        support.ask("mandate.grant", rule, &more).await.proposal()
+    };
+    let mut lead = Browser { app: &app, ..world.browser(FINANCE_LEAD).await };
+    let own = ask(RULE).await;
+    let page = lead.get(&format!("/a/{own}")).await;
+    assert!(page.body.contains("last to change the rule") && !page.body.contains("value=\"approve\""));
+    let other = ask("finance-asks").await;
+    let page = lead.get(&format!("/a/{other}")).await;
+    assert!(page.body.contains("value=\"approve\""), "another rule is not theirs: {}", page.body);
+}

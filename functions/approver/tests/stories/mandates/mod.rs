@@ -191,6 +191,13 @@ async fn what_a_quorum_granted_in_advance_is_done_without_asking_and_told_with_a
     let events: Vec<_> = entries.iter().map(|entry| entry.event.as_str()).collect();
     assert_eq!(events, ["granted", "used"]);
     assert!(entries[1].body.contains(used.as_str()));
+    let excerpt = store::excerpt(&world.cases, &world.approvals, used.as_str()).await.unwrap().unwrap();
+    let subjects: Vec<&str> = excerpt.trails.keys().map(String::as_str).collect();
+    let granting = id.proposal();
+    for subject in [used.as_str(), id.as_str(), granting.as_str()] {
+        assert!(subjects.contains(&subject), "an auditor gets {subject}: {subjects:?}");
+    }
+    assert_eq!((subjects.len(), excerpt.actions.len()), (3, 2));
     trail::verify(id.as_str(), &entries, Some(standing.trail)).unwrap();
 }
 
