@@ -80,7 +80,7 @@ impl Effects {
             System::Mail if self.mail.is_none() => Err(NotHere::NoMail),
             System::Application if self.application.is_none() => Err(NotHere::NoApplication),
             System::Mail | System::Application if *account != self.account => Err(NotHere::ConnectedAccount),
-            System::Stripe | System::Mail | System::Application => Ok(()),
+            System::Stripe | System::Mail | System::Application | System::Here => Ok(()),
         }
     }
 
@@ -105,7 +105,7 @@ impl Effects {
             (System::Stripe, _, _) => self.stripe.execute(grant).await.into(),
             (System::Mail, Some(mail), _) => mail.execute(grant).await.into(),
             (System::Application, _, Some(application)) => application.execute(grant, now).await,
-            (System::Mail | System::Application, _, _) => Came::NotDone {
+            (System::Mail | System::Application | System::Here, _, _) => Came::NotDone {
                 word: "not_configured",
                 why: "it is not configured".to_owned(),
                 may_retry: false,

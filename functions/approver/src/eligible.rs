@@ -22,7 +22,12 @@ pub(crate) fn check(
     if !verdict.permitted {
         return Err(Ineligible::NoRule);
     }
-    let rules = verdict.rules.iter().map(|rule| rule.id.as_str());
+    // A mandate lets its own rule release.
+    let released_by = match &action.operation {
+        Operation::GrantMandate(terms) => Some(terms.rule.as_str()),
+        _ => None,
+    };
+    let rules = verdict.rules.iter().map(|rule| rule.id.as_str()).chain(released_by);
     if app.bundle.changed_last(rules, action.operation.kind(), &person.emails) {
         return Err(Ineligible::ChangedTheRule);
     }
@@ -64,7 +69,11 @@ pub(crate) fn floor(operation: &Operation, customer: Option<&CustomerFacts>) -> 
     if known || operation.amount().is_none() { 1 } else { 2 }
 }
 
-/// How many must sign: what the rule says, and two where nobody knows who wrote the rule.
+/// No standing grant on one signature.
+const FLOOR_FOR_MANDATES: u8 = 2;
+
+/// How many must sign: what the rule says, and two where nobody knows who wrote the rule. A mandate takes
+/// as many as each of its uses would.
 pub(crate) fn need(app: &App, rule: &ApprovalRule, action: &Action, stake: Option<domain::Money>) -> u8 {
     let kind = action.operation.kind();
     let asked_by = if action.requester == app.agent && action.operation.amount().is_some() {
@@ -72,6 +81,11 @@ pub(crate) fn need(app: &App, rule: &ApprovalRule, action: &Action, stake: Optio
     } else {
         Requester::Known
     };
-    let need = rule.need(stake, asked_by);
+    let mut need = rule.need(stake, asked_by);
+    if let Operation::GrantMandate(terms) = &action.operation {
+        let of_a_use = app.bundle.approval(terms.allows.kind().as_str());
+        let of_a_use = of_a_use.map_or(0, |rule| rule.need(None, Requester::Known));
+        need = need.max(of_a_use).max(FLOOR_FOR_MANDATES);
+    }
     if app.bundle.is_attributed(kind) { need } else { need.max(2) }
 }

@@ -9,8 +9,8 @@ use anyhow::Result;
 use domain::{
     PersonId, ProposalId, Timestamp,
     approval::{
-        Action, Around, Attempt, Facts, Grant, Identity, IllegalMove, Ineligible, Move, NoGrant,
-        PasskeyRefused, Passkeys, Person, Receipt, Stage, System,
+        Action, Around, Attempt, Facts, Grant, Identity, IllegalMove, Ineligible, Move, NoGrant, NoMandate,
+        OperationKind, PasskeyRefused, Passkeys, Person, Receipt, Stage, System,
     },
 };
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use store::{Budget, ProposalFile, ProposalRow, Reissue, Versioned, VoteError};
 use crate::{
     app::LEASE,
     effects::Came,
-    eligible, notify, passkeys, propose,
+    eligible, mandate, notify, passkeys, propose,
     propose::NotProposed,
     read, resume,
     turn::{Turn, entry, new_run},
@@ -48,25 +48,38 @@ pub(crate) enum Progress {
 /// again after it.
 pub(crate) const MISMATCH: &str = "stripe knows the idempotency key with another request";
 
+/// How often an execution is begun under a mandate that others use at the same time.
+const TRIES: usize = 4;
+
 /// Takes a proposal as far as it can go now.
 pub(crate) async fn advance(turn: Turn<'_>, id: &ProposalId) -> Result<Progress> {
+    for _ in 0..TRIES {
+        if let Some(progress) = Box::pin(advance_once(turn, id)).await? {
+            return Ok(progress);
+        }
+    }
+    Ok(Progress::Busy)
+}
+
+/// `None` if a mandate under which it would have begun was used, or ended, by somebody else meanwhile.
+async fn advance_once(turn: Turn<'_>, id: &ProposalId) -> Result<Option<Progress>> {
     let Some(file) = turn.app.approvals.proposal(id).await? else {
         anyhow::bail!("the proposal is not there")
     };
     let now = turn.now();
     match &file.proposal().stage {
-        Stage::Pending if now >= file.proposal().action.expires => Ok(Progress::RanOut),
+        Stage::Pending if now >= file.proposal().action.expires => Ok(Some(Progress::RanOut)),
         Stage::Pending => begin(turn, &file).await,
         Stage::Executing(attempt) if attempt.lease <= now && file.row.value.look <= now => {
-            resume::take_over(turn, &file).await
+            resume::take_over(turn, &file).await.map(Some)
         }
-        Stage::Executing(_) => Ok(Progress::Busy),
-        stage => Ok(Progress::At(stage.clone())),
+        Stage::Executing(_) => Ok(Some(Progress::Busy)),
+        stage => Ok(Some(Progress::At(stage.clone()))),
     }
 }
 
-/// Claims a pending proposal if enough people signed, and carries it out.
-async fn begin(turn: Turn<'_>, file: &ProposalFile) -> Result<Progress> {
+/// Claims a pending proposal if enough people signed it, or a mandate that reaches it, and carries it out.
+async fn begin(turn: Turn<'_>, file: &ProposalFile) -> Result<Option<Progress>> {
     let proposal = file.proposal();
     let recounted = match recount(turn, file).await {
         Ok(recounted) => recounted,
@@ -74,16 +87,20 @@ async fn begin(turn: Turn<'_>, file: &ProposalFile) -> Result<Progress> {
             // The votes stand; the schedule goes on as soon as Stripe can be read.
             let (proposal, failure) = (file.row.value.id().as_str(), runtime::failure::chain(error.as_ref()));
             tracing::warn!(proposal, failure, "receipts could not be recounted yet");
-            return Ok(Progress::Busy);
+            return Ok(Some(Progress::Busy));
         }
     };
-    let grant = match recounted {
-        Ok(grant) => grant,
+    let (grant, used) = match recounted {
+        Ok(grant) => (grant, None),
         Err(NotGranted::NoRule) => {
-            return void(turn, &file.row, "the policy does not allow it any more").await;
+            return void(turn, &file.row, "the policy does not allow it any more").await.map(Some);
         }
-        Err(NotGranted::No(NoGrant::TooFew { got, need })) => return Ok(Progress::Waiting { got, need }),
-        Err(NotGranted::No(why)) => return distrust(turn, &file.row, &why.to_string()).await,
+        Err(NotGranted::No(NoGrant::TooFew { got, need })) => match mandate::reach_or_ask(turn, file).await {
+            Some(reached) => (reached.grant, Some(reached.used)),
+            None => return Ok(Some(Progress::Waiting { got, need })),
+        },
+        Err(NotGranted::No(why)) => return distrust(turn, &file.row, &why.to_string()).await.map(Some),
+        Err(NotGranted::NoMandate(_)) => return Ok(Some(Progress::Busy)),
     };
     let (now, run) = (turn.now(), new_run()?);
     let lease = now.plus(LEASE);
@@ -97,39 +114,58 @@ async fn begin(turn: Turn<'_>, file: &ProposalFile) -> Result<Progress> {
         "policy": turn.app.bundle.id(),
         "passkey": passkeys::is_needed(turn.app, &file.row.value),
         "idempotency_key": grant.idempotency_key(0),
+        "mandate": grant.mandate(),
     });
     let entry = entry(proposal, "claimed", now, &body);
-    let budget = budget(turn, &grant);
-    let claimed = match turn.app.approvals.claim(&file.row, stage, &entry, now, budget).await {
+    let approvals = &turn.app.approvals;
+    let claimed = match &used {
+        Some(used) => approvals.claim_under(&file.row, stage, &entry, now, used).await,
+        None => approvals.claim(&file.row, stage, &entry, now, budget(turn, &grant)).await,
+    };
+    let claimed = match claimed {
         Ok(claimed) => claimed,
-        Err(VoteError::Frozen) => return Ok(Progress::Frozen),
+        // Whoever was faster counts; looked at again, the mandate reaches or it does not.
+        Err(error) if used.is_some() && (error.is_conflict() || matches!(error, VoteError::Frozen)) => {
+            return Ok(None);
+        }
+        Err(VoteError::Frozen) => return Ok(Some(Progress::Frozen)),
         Err(VoteError::OverBudget) => {
             turn.metrics.count("executions_over_budget", 1);
-            return Ok(Progress::OverBudget);
+            return Ok(Some(Progress::OverBudget));
         }
-        Err(error) if error.is_conflict() => return Ok(Progress::Busy),
+        Err(error) if error.is_conflict() => return Ok(Some(Progress::Busy)),
         Err(error) => return Err(error.into()),
     };
+    if used.is_some() {
+        turn.metrics.count("mandates_used", 1);
+    }
     turn.checkpoint("claimed")?;
+    carry_out(turn, &claimed, &grant).await.map(Some)
+}
 
+/// Reads once more what a claimed proposal rests on, and does it if nothing moved.
+async fn carry_out(turn: Turn<'_>, claimed: &Versioned<ProposalRow>, grant: &Grant) -> Result<Progress> {
     let action = &claimed.value.proposal.action;
     let Some(facts) = read::again(turn, action).await? else {
-        return void(turn, &claimed, "Stripe knows the object no more").await;
+        return void(turn, claimed, "Stripe knows the object no more").await;
     };
     turn.checkpoint("reread")?;
     if facts.digest() != action.snapshot {
         let moved = claimed.value.dossier.facts.moved(&facts);
-        return replace(turn, &claimed, &facts, &moved.join("; ")).await;
+        return replace(turn, claimed, &facts, &moved.join("; ")).await;
     }
     // The object's own deadline can pass while it is voted on.
     if let Err(refused) = action.operation.clone().on(&facts, turn.now()) {
-        return void(turn, &claimed, &refused.to_string()).await;
+        return void(turn, claimed, &refused.to_string()).await;
     }
-    send(turn, &claimed, &grant).await
+    send(turn, claimed, grant).await
 }
 
 /// Makes the one call, and records what came of it.
 pub(crate) async fn send(turn: Turn<'_>, row: &Versioned<ProposalRow>, grant: &Grant) -> Result<Progress> {
+    if grant.action().operation.kind() == OperationKind::GrantMandate {
+        return mandate::stand(turn, row, grant).await;
+    }
     let came = turn.app.effects.execute(grant, turn.now()).await;
     turn.checkpoint("sent")?;
     let progress = settle(turn, row, grant, came).await?;
@@ -302,6 +338,8 @@ pub(crate) enum NotGranted {
     NoRule,
     /// The receipts do not carry it.
     No(NoGrant),
+    /// Nor does the mandate under which it began.
+    NoMandate(NoMandate),
 }
 
 /// Recounts the receipts against registry, policy and customer as they are now.
@@ -310,6 +348,9 @@ pub(crate) enum NotGranted {
 /// If the store or Stripe cannot be asked.
 pub(crate) async fn recount(turn: Turn<'_>, file: &ProposalFile) -> Result<Result<Grant, NotGranted>> {
     let row = &file.row.value;
+    if let Some(id) = &row.mandate {
+        return Box::pin(mandate::again(turn, file, id)).await;
+    }
     let action = &file.proposal().action;
     // Facts that are not those that were signed count as the stricter case.
     let stake = eligible::stake(row);

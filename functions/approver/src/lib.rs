@@ -7,7 +7,8 @@
 //!
 //! A request becomes a proposal by what Stripe and policy say, not by what the request says
 //! (`propose`); people are told (`notify`), look and vote (`http`, `ballot`); what enough of them
-//! signed is done once (`execute`, `resume`).
+//! signed is done once (`execute`, `resume`). A few reversible things can be done under a mandate that
+//! people signed in advance (`mandate`).
 
 mod app;
 mod ballot;
@@ -20,6 +21,7 @@ mod execute;
 mod http;
 mod keyring;
 mod keys;
+mod mandate;
 mod message;
 mod notary;
 mod notify;

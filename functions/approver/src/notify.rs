@@ -4,12 +4,12 @@ use anyhow::{Context as _, Result};
 use connectors::slack::{Block, Key, Message, Ts, Verdict};
 use domain::{
     ProposalId, RequestId,
-    approval::{Identity, Link, Person, Stage, System},
+    approval::{End, Identity, Link, Mandate, Person, ReversibleOperation, Stage, System},
 };
 use runtime::failure;
 use store::{ProposalFile, ProposalRow};
 
-use crate::{app::LINK_LIFE, card, eligible, keys, pages, propose::NotProposed, turn::Turn};
+use crate::{app::LINK_LIFE, card, eligible, keys, mandate, pages, propose::NotProposed, turn::Turn};
 
 /// Tells everybody who may sign an open proposal, unless they were told. Where it is not known
 /// whether a message went out, it is looked for before it is sent again (I4).
@@ -131,7 +131,9 @@ pub(crate) async fn outcome(turn: Turn<'_>, row: &ProposalRow) {
                 "Nobody knows whether a message went out; it is not sent again, and somebody has to look"
             }
             System::Application => "Nobody knows yet whether the application did it; it is being looked for",
+            System::Here => "Nobody knows yet whether it was done; it is being looked for",
         },
+        Stage::Executed { .. } if row.mandate.is_some() => "Done under a mandate",
         Stage::Executed { .. } => "Approved and done",
         Stage::Failed { code, .. } => pages::failure(system, code),
         Stage::Denied { .. } => "Denied",
@@ -162,9 +164,32 @@ pub(crate) async fn refused(turn: Turn<'_>, request: &RequestId, why: &NotPropos
 async fn note(turn: Turn<'_>, row: &ProposalRow, headline: &str, card: Option<(&str, Ts)>) {
     let what = format!("{}.", row.proposal.action.operation);
     let url = format!("{}/a/{}", turn.app.origin, row.id());
-    let blocks = vec![Block::header(headline), Block::section(&what), Block::links([("Open", url.as_str())])];
+    let undo = format!("{url}/undo");
+    let mut links = vec![("Open", url.as_str())];
+    let done = matches!(row.proposal.stage, Stage::Executed { .. });
+    if done && ReversibleOperation::of(&row.proposal.action.operation).is_some() {
+        links.push(("Ask to undo it", undo.as_str()));
+    }
+    let mut blocks = vec![Block::header(headline), Block::section(&what), Block::links(links)];
+    let mandate =
+        row.mandate.as_ref().map(|mandate| format!("Mandate {mandate}; the inbox shows what stands."));
+    blocks.extend(mandate.as_deref().map(|mandate| Block::context([mandate])));
     let key = format!("{}.{}", row.id(), row.proposal.stage.name());
     post(turn, headline, blocks, &key, card).await;
+}
+
+/// Tells the channel that a mandate ended.
+pub(crate) async fn mandate_ended(turn: Turn<'_>, mandate: &Mandate, why: &End) {
+    let what = format!("{}.", mandate::sentence(mandate));
+    let why = format!("It ended because {why}. From now on people are asked.");
+    let url = format!("{}/a/{}", turn.app.origin, mandate.proposal);
+    let blocks = vec![
+        Block::header("A mandate ended"),
+        Block::section(&what),
+        Block::section(&why),
+        Block::links([("Open", url.as_str())]),
+    ];
+    post(turn, "A mandate ended", blocks, &format!("{}.ended", mandate.id), None).await;
 }
 
 async fn post(turn: Turn<'_>, text: &str, blocks: Vec<Block>, key: &str, card: Option<(&str, Ts)>) {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use domain::{
-    AccountId, CaseKey, CaseKind, ChargeId, CustomerId, DisputeId, InvoiceId, ObjectId, RefundId,
+    AccountId, CaseKey, CaseKind, ChargeId, CustomerId, DisputeId, InvoiceId, ObjectId, RefundId, RuleId,
     SubscriptionId,
     approval::{
         Action, CustomerFacts, Facts, MessageFacts, OpenInvoice, Operation, OperationKind, SubscriptionFacts,
@@ -37,6 +37,8 @@ pub(crate) async fn facts(
             subscription(&stripe, &object.into(), with_invoices).await
         }
         Target::Customer => Ok(customer(&stripe, &object.into()).await?.map(Facts::Customer)),
+        // It stands in the policy, and Stripe is not asked.
+        Target::Rule => Ok(turn.app.bundle.asking_rule(&RuleId::from(object)).map(Facts::Rule)),
         Target::Case => match case {
             Some(case) => message(&stripe, case).await,
             None => Ok(None),

@@ -163,6 +163,8 @@ pub(crate) async fn find(turn: Turn<'_>, proposal: &Proposal) -> Result<Looked> 
             Some(id) => Looked::Found(Effect { id, digest: Some(proposal.digest.to_string()), amount: None }),
             None => Looked::Nothing,
         }),
+        // The mandate and the settlement are one write.
+        OperationKind::GrantMandate => Ok(Looked::Nothing),
         kind => event(turn, proposal, kind).await,
     }
 }
@@ -183,7 +185,8 @@ async fn event(turn: Turn<'_>, proposal: &Proposal, kind: OperationKind) -> Resu
         | OperationKind::CreditNote
         | OperationKind::BalanceCredit
         | OperationKind::SendMessage
-        | OperationKind::ChangeAccess => return Ok(Looked::CannotTell),
+        | OperationKind::ChangeAccess
+        | OperationKind::GrantMandate => return Ok(Looked::CannotTell),
     };
     let from = match &proposal.stage {
         Stage::Executing(attempt) => attempt.first,
@@ -256,6 +259,10 @@ async fn again(
                 turn.alarm(&row.value.proposal, &why.to_string());
             }
             return lose_sight(turn, row, &why.to_string(), None).await;
+        }
+        Ok(Err(NotGranted::NoMandate(why))) => {
+            let why = format!("{why}; {PEOPLE_LOOK}");
+            return lose_sight(turn, row, &why, None).await;
         }
         Err(error) => {
             let failure = failure::chain(error.as_ref());

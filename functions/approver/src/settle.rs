@@ -6,7 +6,7 @@ use runtime::failure;
 
 use crate::{
     execute::{self, Progress},
-    notify, propose,
+    mandate, notify, propose,
     turn::Turn,
 };
 
@@ -46,6 +46,10 @@ pub(crate) async fn run(turn: Turn<'_>) -> Result<Report> {
         if let Err(error) = remind(turn, &id, votes).await {
             failed(&id, &error);
         }
+    }
+    if let Err(error) = mandate::sweep(turn).await {
+        let failure = failure::chain(error.as_ref());
+        tracing::warn!(failure, "mandates could not be looked at; the next run tries again");
     }
     turn.metrics.count("settlements", u64::try_from(report.looked).unwrap_or(u64::MAX));
     Ok(report)

@@ -119,6 +119,10 @@ id! {
     ProposalId,
     /// A person of the registry, whichever provider signed them in.
     PersonId,
+    /// A mandate (`md_` and what follows `ap_` in the proposal that granted it).
+    MandateId,
+    /// A rule of the policy.
+    RuleId,
     /// A requested action (`rq_…`).
     RequestId,
     /// One run of a function: who holds a claim.
@@ -156,6 +160,7 @@ is_object!(
     PaymentIntentId,
     PaymentMethodId,
     RefundId,
+    RuleId,
     SubscriptionId
 );
 
@@ -169,6 +174,19 @@ impl ProposalId {
         });
         let bits: [u8; 16] = std::array::from_fn(|index| digest.bytes().get(index).copied().unwrap_or(0));
         Self(format!("ap_{}", encoding::base32(&bits)))
+    }
+}
+
+impl MandateId {
+    /// The mandate that a proposal grants.
+    pub fn of(proposal: &ProposalId) -> Self {
+        let text = proposal.as_str();
+        Self(format!("md_{}", text.strip_prefix("ap_").unwrap_or(text)))
+    }
+
+    /// The proposal that granted it.
+    pub fn proposal(&self) -> ProposalId {
+        ProposalId(format!("ap_{}", self.0.strip_prefix("md_").unwrap_or(&self.0)))
     }
 }
 

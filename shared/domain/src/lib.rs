@@ -28,8 +28,8 @@ pub use case::{Case, CaseKey, CaseKind};
 pub use encoding::Digest;
 pub use event::Envelope;
 pub use id::{
-    AccountId, ChargeId, CustomerId, DisputeId, EventId, InvoiceId, ObjectId, PaymentIntentId,
-    PaymentMethodId, PersonId, ProposalId, RefundId, RequestId, RunId, SubscriptionId,
+    AccountId, ChargeId, CustomerId, DisputeId, EventId, InvoiceId, MandateId, ObjectId, PaymentIntentId,
+    PaymentMethodId, PersonId, ProposalId, RefundId, RequestId, RuleId, RunId, SubscriptionId,
 };
 pub use money::{Currency, Money};
 pub use time::Timestamp;

@@ -251,6 +251,16 @@ pub const FIGURES: &[Figure] = &[
     ),
     figure("links_refused", Unit::Count, None, &["approver"], "Links that are expired or forged"),
     figure("links_revoked", Unit::Count, None, &["approver"], "Links of a key that was revoked"),
+    figure("mandates_ended", Unit::Count, None, &["approver"], "Mandates that ended"),
+    figure("mandates_granted", Unit::Count, None, &["approver"], "Mandates that people signed"),
+    figure(
+        "mandates_not_reaching",
+        Unit::Count,
+        None,
+        &["approver"],
+        "Requests beyond a mandate of their kind, for which people are asked",
+    ),
+    figure("mandates_used", Unit::Count, None, &["approver"], "Executions under a mandate"),
     figure("messages_failed", Unit::Count, None, &["approver", "processor"], "Messages that must come again"),
     figure("messages_unreadable", Unit::Count, None, &["processor"], "Messages that are no envelope"),
     figure(

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use domain::{
-    CaseKey, PersonId, ProposalId, Timestamp,
-    approval::{Action, Passkeys},
+    CaseKey, MandateId, PersonId, ProposalId, Timestamp,
+    approval::{Action, OperationKind, Passkeys},
     trail::{self, Checkpoint, Head},
 };
 
@@ -17,8 +17,8 @@ use crate::{
     schema::DUE_INDEX,
 };
 
-/// The trail of one case and of what was proposed for it, with what vouches for it: also the trails of the
-/// passkeys that were used.
+/// The trail of one case and of what was proposed for it, with what vouches for it: the trails of the passkeys
+/// that were used, and where something was done under a mandate, the mandate and the proposal that granted it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Excerpt {
     /// The chains, each in order, by subject.
@@ -144,6 +144,11 @@ pub async fn excerpt(cases: &Cases, approvals: &Approvals, id: &str) -> Result<O
     }
     for row in rows.iter().filter(belongs) {
         all.add_proposal(approvals, row.id()).await?;
+        let grants = row.proposal.action.operation.kind() == OperationKind::GrantMandate;
+        let granted = grants.then(|| MandateId::of(row.id()));
+        for mandate in row.mandate.iter().chain(&granted) {
+            all.add_mandate(approvals, mandate).await?;
+        }
     }
     let Some(first) = all.trails.values().flatten().map(|entry| entry.at).min() else { return Ok(None) };
     all.checkpoints = approvals.checkpoints_from(first).await?;
@@ -163,7 +168,24 @@ impl Excerpt {
         Ok(())
     }
 
+    async fn add_mandate(&mut self, approvals: &Approvals, id: &MandateId) -> Result<(), StoreError> {
+        for look in 1..=LOOKS {
+            let Some(mandate) = approvals.mandate(id).await? else { break };
+            let entries = approvals.mandate_trail(id).await?;
+            let head = mandate.value.trail;
+            if settled(&entries, head) || look == LOOKS {
+                self.add(id.to_string(), entries, head);
+                self.add_proposal(approvals, &mandate.value.proposal).await?;
+                break;
+            }
+        }
+        Ok(())
+    }
+
     async fn add_proposal(&mut self, approvals: &Approvals, id: &ProposalId) -> Result<(), StoreError> {
+        if self.heads.contains_key(id.as_str()) {
+            return Ok(());
+        }
         for look in 1..=LOOKS {
             let Some(file) = approvals.proposal(id).await? else { break };
             let head = file.proposal().trail;

@@ -4,7 +4,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use domain::{Case, approval::Passkeys, finding::FindingRow, trail};
+use domain::{
+    Case,
+    approval::{Mandate, Passkeys},
+    finding::FindingRow,
+    trail,
+};
 
 use crate::{
     EventRow, ProposalRow, StepRow, StoreError,
@@ -95,6 +100,10 @@ impl Everything {
             "PASSKEYS" => {
                 let row: Passkeys = read(item, "passkeys")?;
                 self.heads.insert(Passkeys::subject(&row.person), row.trail);
+            }
+            "MANDATE" => {
+                let mandate: Mandate = read(item, "mandate")?;
+                self.heads.insert(mandate.id.to_string(), mandate.trail);
             }
             _ if item.contains_key("checkpoint") => self.checkpoints.push(read(item, "checkpoint")?),
             // A refusal is put once, with the only entry of its trail.

@@ -21,8 +21,8 @@ mod steps;
 mod transaction;
 
 pub use approvals::{
-    Approvals, Budget, Dossier, Freeze, ProposalFile, ProposalRow, Proposed, Reissue, Reserved, Session,
-    Vote, VoteError,
+    Approvals, Budget, Dossier, Freeze, MandateUse, ProposalFile, ProposalRow, Proposed, Reissue, Reserved,
+    Session, Vote, VoteError,
 };
 pub use cards::{CaseFile, Thread};
 pub use cases::{Cases, CustomerRow, Due, RequestRow, Turn, TurnState};

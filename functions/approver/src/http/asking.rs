@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use domain::{
     ObjectId, PersonId, ProposalId, RequestId,
-    approval::{OperationKind, Person, Wish},
+    approval::{OperationKind, Person, ReversibleOperation, Wish},
     encoding,
 };
 use http::StatusCode;
 use runtime::failure;
 
-use super::{answer::Answer, request::Request, sessions};
+use super::{
+    answer::Answer,
+    request::Request,
+    sessions::{self, SignedIn},
+};
 use crate::{
-    keys, notify,
+    execute, keys, notify,
     pages::{self, Asked, RequestForm},
     propose::{self, Ask, Asker, NotProposed},
     turn::Turn,
@@ -24,15 +28,33 @@ pub(super) async fn form(turn: Turn<'_>, request: &Request) -> Result<Answer> {
     let Some(me) = sessions::signed_in(turn, request).await? else {
         return Ok(sessions::ask("/requests/new"));
     };
-    let nonce = keys::random_token()?;
-    let csrf = me.csrf(turn, "request", &[&nonce]);
     let query = |name: &str| request.query.get(name).cloned().unwrap_or_default();
     let kind = OperationKind::parse(&query("operation")).unwrap_or(OperationKind::Refund);
     let asked = Asked { kind, object: query("object"), parameters: BTreeMap::new(), why: String::new() };
-    let kinds = offered(turn, &me.person);
-    let shown = me.shown(turn);
-    let form =
-        RequestForm { me: &shown, kinds: &kinds, asked: &asked, nonce: &nonce, csrf: &csrf, told: None };
+    blank(turn, &me, &asked)
+}
+
+/// `GET /a/{id}/undo`: the form of what undoes a reversible operation, filled in.
+pub(super) async fn undo(turn: Turn<'_>, request: &Request, id: &str) -> Result<Answer> {
+    let Ok(id) = ProposalId::parse(id) else { return Ok(Answer::not_found()) };
+    let Some(me) = sessions::signed_in(turn, request).await? else {
+        return Ok(sessions::ask(&format!("/a/{id}/undo")));
+    };
+    let Some(file) = turn.app.approvals.proposal(&id).await? else { return Ok(Answer::not_found()) };
+    let operation = &file.proposal().action.operation;
+    let Some(done) = ReversibleOperation::of(operation) else { return Ok(Answer::not_found()) };
+    let Wish { kind, object, parameters } = done.opposite().wish(operation.object());
+    let asked = Asked { kind, object: object.to_string(), parameters, why: format!("Undoes {id}.") };
+    blank(turn, &me, &asked)
+}
+
+/// A form that was not posted yet.
+fn blank(turn: Turn<'_>, me: &SignedIn, asked: &Asked) -> Result<Answer> {
+    let nonce = keys::random_token()?;
+    let csrf = me.csrf(turn, "request", &[&nonce]);
+    let (kinds, shown, rules) = (offered(turn, &me.person), me.shown(turn), turn.app.bundle.asking_rules());
+    let (kinds, rules, nonce, csrf) = (&kinds, &rules, &nonce, &csrf);
+    let form = RequestForm { me: &shown, kinds, rules, asked, nonce, csrf, told: None };
     Ok(Answer::ok(pages::request_form(&form)))
 }
 
@@ -80,8 +102,9 @@ pub(super) async fn ask(turn: Turn<'_>, request: &Request) -> Result<Answer> {
         };
         let told = pages::Told { why: why.to_string(), other };
         let (kinds, shown) = (offered(turn, &me.person), me.shown(turn));
-        let (nonce, csrf) = (&nonce, &csrf);
-        let form = RequestForm { me: &shown, kinds: &kinds, asked: &asked, nonce, csrf, told: Some(&told) };
+        let (nonce, csrf, rules) = (&nonce, &csrf, &turn.app.bundle.asking_rules());
+        let told = Some(&told);
+        let form = RequestForm { me: &shown, kinds: &kinds, rules, asked: &asked, nonce, csrf, told };
         Ok(Answer::page(status(why), pages::request_form(&form)))
     };
     let Ok(object) = ObjectId::parse(asked.object.trim()) else { return again(&NotProposed::NoObject) };
@@ -98,8 +121,13 @@ pub(super) async fn ask(turn: Turn<'_>, request: &Request) -> Result<Answer> {
     match propose::propose(turn, &ask).await? {
         Ok(id) => {
             turn.metrics.count("requests_received", 1);
-            if let Err(error) = notify::approvers(turn, &id).await {
-                // It is open all the same; the schedule tells them.
+            // A mandate may reach it; then nobody has to be asked.
+            let told = match execute::advance(turn, &id).await {
+                Ok(_) => notify::approvers(turn, &id).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = told {
+                // It is open all the same; the schedule goes on.
                 let failure = failure::chain(error.as_ref());
                 tracing::warn!(proposal = id.as_str(), failure, "approvers were not told yet");
             }

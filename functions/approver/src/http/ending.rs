@@ -1,11 +1,13 @@
-//! `POST /a/{id}/withdraw` and `POST /a/{id}/looked`: what ends a proposal by hand.
+//! `POST /a/{id}/withdraw`, `POST /a/{id}/looked` and `POST /mandates/{id}/stop`: what ends something by
+//! hand.
 
 use anyhow::Result;
-use domain::ProposalId;
+use domain::{MandateId, ProposalId};
 use http::StatusCode;
 
 use super::{answer::Answer, request::Request, sessions};
 use crate::{
+    mandate::{self, NotStopped},
     pages,
     turn::Turn,
     withdraw::{self, NotTaken, Seen},
@@ -32,6 +34,30 @@ pub(super) async fn withdraw(turn: Turn<'_>, request: &Request, id: &str) -> Res
             Ok(Answer::page(status(&refused), pages::not_taken(&me.shown(turn), &refused.to_string(), &here)))
         }
     }
+}
+
+/// Stops a mandate.
+pub(super) async fn stop(turn: Turn<'_>, request: &Request, id: &str) -> Result<Answer> {
+    let [csrf] = match request.form(&turn.app.origin, ["csrf"]) {
+        Ok(form) => form,
+        Err(refused) => return Ok(malformed(turn, refused.status(), &refused.to_string())),
+    };
+    let Ok(id) = MandateId::parse(id) else { return Ok(Answer::not_found()) };
+    let Some(me) = sessions::signed_in(turn, request).await? else { return Ok(signed_out(turn, "/")) };
+    if !me.verify(turn, "stop", &[id.as_str()], &csrf) {
+        return Ok(stale(turn, "/"));
+    }
+    let refused = match mandate::stop(turn, &id, &me.person).await? {
+        Ok(()) => return Ok(Answer::see_other("/".to_owned())),
+        Err(refused) => refused,
+    };
+    let status = match refused {
+        NotStopped::Unknown => StatusCode::NOT_FOUND,
+        NotStopped::NotYours => StatusCode::FORBIDDEN,
+        NotStopped::Raced => StatusCode::CONFLICT,
+    };
+    let granting = format!("/a/{}", id.proposal());
+    Ok(Answer::page(status, pages::not_taken(&me.shown(turn), &refused.to_string(), &granting)))
 }
 
 /// Takes what somebody saw in Stripe of an outcome that is not known.

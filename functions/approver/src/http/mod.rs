@@ -42,6 +42,8 @@ async fn route(turn: Turn<'_>, request: &Request) -> anyhow::Result<Answer> {
         ["a", id] if get => proposals::review(turn, request, id).await,
         ["a", id] if post => Box::pin(proposals::decide(turn, request, id)).await,
         ["a", id, "withdraw"] if post => ending::withdraw(turn, request, id).await,
+        ["a", id, "undo"] if get => asking::undo(turn, request, id).await,
+        ["mandates", id, "stop"] if post => ending::stop(turn, request, id).await,
         ["a", id, "looked"] if post => ending::looked(turn, request, id).await,
         ["requests", "new"] if get => asking::form(turn, request).await,
         ["requests"] if post => asking::ask(turn, request).await,
@@ -53,7 +55,8 @@ async fn route(turn: Turn<'_>, request: &Request) -> anyhow::Result<Answer> {
         ["sign-out"] if post => sessions::end(turn, request).await,
         ["" | "sign-in" | "requests" | "sign-out" | "passkeys"]
         | ["a", _]
-        | ["a", _, "withdraw" | "looked"]
+        | ["a", _, "withdraw" | "looked" | "undo"]
+        | ["mandates", _, "stop"]
         | ["requests", "new"]
         | ["passkeys", "remove"]
         | ["sign-in", "callback"] => {

@@ -26,7 +26,7 @@ use crate::{
     eligible,
     execute::Progress,
     keys, notify,
-    pages::{self, Prompt, Reread, Review},
+    pages::{self, Prompt, Reread, Review, Standing},
     passkeys, propose, read,
     turn::Turn,
 };
@@ -50,8 +50,22 @@ pub(super) async fn inbox(turn: Turn<'_>, request: &Request) -> Result<Answer> {
     for row in open {
         if waits_for(turn, &me.person, &row).await? { mine.push(row) } else { others.push(row) }
     }
-    let page = pages::inbox(&me.shown(turn), &mut mine, &mut others, &decided, frozen.is_some(), turn.now());
-    Ok(Answer::ok(page))
+    let mandates = mandates(turn, &me).await?;
+    let (shown, frozen, now) = (me.shown(turn), frozen.is_some(), turn.now());
+    Ok(Answer::ok(pages::inbox(&shown, &mut mine, &mut others, &decided, &mandates, frozen, now)))
+}
+
+/// The mandates that stand, each with the token to stop it if this person may.
+async fn mandates(turn: Turn<'_>, me: &SignedIn) -> Result<Vec<Standing>> {
+    let mut all = Vec::new();
+    for mandate in turn.app.approvals.standing_mandates().await? {
+        let mandate = mandate.value;
+        let granting = turn.app.approvals.proposal(&mandate.proposal).await?;
+        let may_stop = granting.is_some_and(|granting| propose::may_withdraw(turn, &me.person, &granting));
+        let stop = may_stop.then(|| me.csrf(turn, "stop", &[mandate.id.as_str()]));
+        all.push(Standing { mandate, stop });
+    }
+    Ok(all)
 }
 
 async fn waits_for(turn: Turn<'_>, me: &Person, row: &ProposalRow) -> Result<bool> {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use domain::{
     ProposalId,
     approval::{
-        AccessChange, CancelFeedback, CreditNoteReason, OperationKind, PauseBehavior, RefundReason, Target,
+        AccessChange, CancelFeedback, CreditNoteReason, OperationKind, PauseBehavior, RefundReason,
+        ReversibleOperation, Target,
     },
+    policy::RuleRef,
 };
 use maud::{Markup, html};
 
@@ -35,6 +37,8 @@ pub(crate) struct RequestForm<'a> {
     pub(crate) me: &'a Me,
     /// What else this person may ask for.
     pub(crate) kinds: &'a [OperationKind],
+    /// The rules that a mandate can stand under.
+    pub(crate) rules: &'a [RuleRef],
     pub(crate) asked: &'a Asked,
     pub(crate) nonce: &'a str,
     pub(crate) csrf: &'a str,
@@ -54,14 +58,19 @@ pub(crate) fn request_form(form: &RequestForm<'_>) -> Markup {
             }
         }
         section {
-            p .soft { "Nothing is done by asking: somebody else has to approve it." }
+            p .soft {
+                "Nothing is done by asking alone: somebody else has to approve it, unless a mandate that was signed \
+                 before allows it."
+            }
             form method="post" action="/requests" {
                 input type="hidden" name="nonce" value=(form.nonce);
                 input type="hidden" name="csrf" value=(form.csrf);
                 input type="hidden" name="operation" value=(asked.kind.as_str());
                 label {
                     (object)
-                    input name="object" required maxlength="255" placeholder=(example) value=(asked.object) autocomplete="off";
+                    @if asked.kind.target() == Target::Rule { (rules(form.rules, &asked.object)) } @else {
+                        input name="object" required maxlength="255" placeholder=(example) value=(asked.object) autocomplete="off";
+                    }
                 }
                 @for name in asked.kind.parameters() {
                     (field(asked.kind, name, asked.parameters.get(*name).map_or("", String::as_str)))
@@ -107,6 +116,7 @@ pub(crate) const fn title(kind: OperationKind) -> &'static str {
         OperationKind::PayInvoice => "charge for an invoice now",
         OperationKind::SendMessage => "send a message",
         OperationKind::ChangeAccess => "pause or restore access",
+        OperationKind::GrantMandate => "grant a mandate",
     }
 }
 
@@ -118,6 +128,7 @@ const fn target(kind: OperationKind) -> (&'static str, &'static str) {
         Target::Subscription => ("Subscription", "sub_…"),
         Target::Customer => ("Customer", "cus_…"),
         Target::Case => ("Case", ""),
+        Target::Rule => ("Whenever this rule asks for it", ""),
     }
 }
 
@@ -149,6 +160,21 @@ fn field(kind: OperationKind, name: &'static str, value: &str) -> Markup {
             (_, "change") => label {
                 "What becomes of it" (words(AccessChange::ALL.iter().map(|change| change.as_str()).collect()))
             },
+            (_, "allows") => label {
+                "Allow, without asking anybody"
+                select name="allows" {
+                    @for one in ReversibleOperation::ALL {
+                        option value=(one.as_str()) selected[one.as_str() == value] {
+                            (text::sentence(one.words()).trim_end_matches('.'))
+                        }
+                    }
+                }
+            },
+            (_, "per_day" | "days") => label {
+                (label(name))
+                input type="number" name=(name) required min="1" max=(if name == "days" { 30 } else { 100 })
+                    value=(value);
+            },
             (_, "resumes_at") => label {
                 "Resumes on (nothing: when somebody resumes it)"
                 input type="date" name="resumes_at" value=(value);
@@ -168,6 +194,8 @@ fn label(name: &'static str) -> String {
         "invoice_now" => "A last invoice bills what is pending".to_owned(),
         "prorate" => "The rest of the period is credited".to_owned(),
         "receipt" => "Receipt (id of an uploaded file)".to_owned(),
+        "per_day" => "How often in a day, at most".to_owned(),
+        "days" => "For how many days, at most 30".to_owned(),
         "payment_method" => "Payment method (nothing: the one on file)".to_owned(),
         other => text::sentence(&other.replace('_', " ")).trim_end_matches('.').to_owned(),
     }
@@ -180,6 +208,16 @@ fn choice(name: &str, all: &[&'static str], value: &str) -> Markup {
                 option value=(word) selected[*word == value] {
                     (text::sentence(&word.replace('_', " ")).trim_end_matches('.'))
                 }
+            }
+        }
+    }
+}
+
+fn rules(all: &[RuleRef], value: &str) -> Markup {
+    html! {
+        select name="object" {
+            @for rule in all {
+                option value=(rule.id) selected[rule.id == value] { (rule.id) ": " (rule.reason) }
             }
         }
     }

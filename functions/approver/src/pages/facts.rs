@@ -2,7 +2,7 @@
 
 use domain::{
     AccountId, ObjectId,
-    approval::{Facts, MessageFacts, OpenInvoice, Operation, SubscriptionFacts},
+    approval::{Facts, MessageFacts, OpenInvoice, Operation, OperationKind, RuleFacts, SubscriptionFacts},
 };
 use maud::{Markup, html};
 
@@ -56,6 +56,12 @@ pub(super) fn of(facts: &Facts) -> Vec<Fact> {
         Facts::Customer(customer) => {
             vec![("Customer", if customer.deleted { "deleted" } else { "there" }.to_owned())]
         }
+        Facts::Rule(RuleFacts { id, reason, content, policy }) => vec![
+            ("Rule", id.to_string()),
+            ("What it is for", reason.clone()),
+            ("Its text", content.short()),
+            ("Policy", policy.clone()),
+        ],
         Facts::Message(MessageFacts { customer, about }) => {
             let address = customer.email.as_ref().map_or("none", |address| address.expose());
             let mut rows = vec![("Address", address.to_owned())];
@@ -76,8 +82,10 @@ fn not_collected(open: &[OpenInvoice]) -> String {
 /// What goes along with the operation and stands in no sentence: every word that is sent.
 pub(super) fn parameters(operation: &Operation) -> Markup {
     let shown = operation.parameters();
+    // A mandate is sent nowhere, and its sentence says all of it.
+    let is_sent = operation.kind() != OperationKind::GrantMandate;
     html! {
-        @if !shown.is_empty() {
+        @if is_sent && !shown.is_empty() {
             section {
                 h2 { "Exactly this is sent" }
                 dl {

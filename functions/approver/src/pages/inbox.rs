@@ -1,10 +1,21 @@
 //! What waits, and what was decided.
 
-use domain::{Timestamp, approval::Stage};
+use domain::{
+    Timestamp,
+    approval::{Mandate, Stage},
+};
 use maud::{Markup, html};
 use store::ProposalRow;
 
 use super::{Me, page, text};
+use crate::mandate;
+
+/// A mandate that stands.
+pub(crate) struct Standing {
+    pub(crate) mandate: Mandate,
+    /// The anti-forgery token of stopping it, for whoever may.
+    pub(crate) stop: Option<String>,
+}
 
 /// The inbox of one person. What runs out first comes first, and of what runs out together the largest.
 pub(crate) fn inbox(
@@ -12,6 +23,7 @@ pub(crate) fn inbox(
     mine: &mut [ProposalRow],
     others: &mut [ProposalRow],
     decided: &[ProposalRow],
+    mandates: &[Standing],
     frozen: bool,
     now: Timestamp,
 ) -> Markup {
@@ -28,6 +40,14 @@ pub(crate) fn inbox(
         section {
             h2 { "Waits for others" (count(others)) }
             (list(others, now, "Nothing waits for others."))
+        }
+        section {
+            h2 { "Mandates that stand" @if !mandates.is_empty() { " (" (mandates.len()) ")" } }
+            @if mandates.is_empty() {
+                p .soft { "None: nothing is done without asking." }
+            }
+            @for one in mandates { (standing_mandate(one, now)) }
+            p { a href="/requests/new?operation=mandate.grant" { "Ask for a mandate" } }
         }
         section {
             h2 { "Decided" }
@@ -70,6 +90,29 @@ fn list(rows: &[ProposalRow], now: Timestamp, none: &str) -> Markup {
                             }
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+fn standing_mandate(one: &Standing, now: Timestamp) -> Markup {
+    let mandate = &one.mandate;
+    let used = mandate.terms.per_day.saturating_sub(mandate.left(now));
+    html! {
+        div .mandate {
+            p {
+                (text::sentence(&mandate::sentence(mandate))) " "
+                a href={ "/a/" (mandate.proposal) } { "Who granted it" }
+            }
+            p .soft {
+                "Used " (used) " of " (mandate.terms.per_day) " times today · ends "
+                (text::until(mandate.terms.until, now))
+            }
+            @if let Some(csrf) = &one.stop {
+                form method="post" action={ "/mandates/" (mandate.id) "/stop" } {
+                    input type="hidden" name="csrf" value=(csrf);
+                    button .stop { "Stop it now" }
                 }
             }
         }

@@ -13,7 +13,7 @@ mod text;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(crate) use asking::{Asked, RequestForm, Told, request_form};
-pub(crate) use inbox::inbox;
+pub(crate) use inbox::{Standing, inbox};
 pub(crate) use outcome::{failed as failure, not_taken, result, vote_refused};
 pub(crate) use passkeys::{NewPasskey, Prompt, passkeys};
 pub(crate) use review::{Reread, Review, review};

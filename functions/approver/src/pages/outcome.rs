@@ -25,6 +25,9 @@ pub(super) fn outcome(proposal: &Proposal) -> Option<String> {
         Stage::Executed { effect, .. } if system == System::Mail => {
             format!("The message was sent: {effect}.")
         }
+        Stage::Executed { effect, .. } if system == System::Here => {
+            format!("The mandate {effect} was granted; the inbox shows whether it still stands.")
+        }
         Stage::Executed { effect, .. } => text::sentence(&format!("{system} did it: {effect}")),
         Stage::Failed { code, .. } if code == LOOKED_NOT_DONE => {
             "Somebody looked: it was not done, and it is not tried again.".to_owned()
@@ -48,6 +51,7 @@ pub(super) fn nothing_sent(system: System) -> String {
     match system {
         System::Mail => "Nothing was sent to the customer".to_owned(),
         System::Stripe | System::Application => format!("Nothing was sent to {system}"),
+        System::Here => "Nothing was granted".to_owned(),
     }
 }
 
@@ -58,6 +62,7 @@ pub(crate) fn failed(system: System, code: &str) -> &'static str {
         System::Stripe => "Approved, but Stripe refused it",
         System::Mail => "Approved, but the mail service refused it",
         System::Application => "Approved, but the application refused it",
+        System::Here => "Approved, but it was not granted",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use domain::{
     AccountId, Digest, Money, ObjectId, Timestamp,
-    approval::{Facts, Receipt, Stage, System},
+    approval::{Facts, OperationKind, Receipt, Stage, System},
     policy::RuleRef,
     snapshot::Customer,
 };
@@ -111,6 +111,7 @@ fn title(shown: &Review<'_>, open: bool) -> &'static str {
         Stage::Pending if open => "Waits for others",
         Stage::Pending | Stage::Expired { .. } => "Too late to decide",
         Stage::Executing(_) => "Approved, being done",
+        Stage::Executed { .. } if shown.file.row.value.mandate.is_some() => "Done under a mandate",
         Stage::Executed { .. } => "Approved and done",
         Stage::Failed { code, .. } => failed(proposal.action.operation.kind().system(), code),
         Stage::Denied { .. } => "Denied",
@@ -177,7 +178,7 @@ fn what(shown: &Review<'_>) -> Markup {
             p .sentence { (text::sentence(&action.operation.to_string())) }
             @if !action.livemode { p { span .tag { "Test mode" } " No real money moves." } }
             dl {
-                dt { "Customer" } dd { (customer(shown)) }
+                @if !matches!(about, Facts::Rule(_)) { dt { "Customer" } dd { (customer(shown)) } }
                 @if let Facts::Charge(charge) = about {
                     dt { "Paid" } dd { (charge.amount) " on " (text::time(charge.created)) }
                     dt { "Refunded before" } dd { (charge.amount_refunded) }
@@ -245,6 +246,7 @@ fn choice(shown: &Review<'_>) -> Markup {
     let action = &row.proposal.action;
     let left = usize::from(action.need).saturating_sub(shown.signed.len());
     let system = action.operation.kind().system();
+    let grants = action.operation.kind() == OperationKind::GrantMandate;
     html! {
         section .decide {
             h2 { "Your decision" }
@@ -275,6 +277,7 @@ fn choice(shown: &Review<'_>) -> Markup {
                         }
                         p .soft #on-approve {
                             @if left > 1 { "Then " (left - 1) " more must sign before it is done." }
+                            @else if grants { "Then it stands at once, until it ends or somebody stops it in the inbox." }
                             @else { "Then it is done at once, and cannot be taken back here." }
                         }
                     }
@@ -296,12 +299,22 @@ fn choice(shown: &Review<'_>) -> Markup {
 }
 
 fn signatures(shown: &Review<'_>) -> Markup {
-    let need = shown.file.proposal().action.need;
+    let row = &shown.file.row.value;
+    let need = row.proposal.action.need;
     let names = |names: &[String]| names.iter().map(|name| harmless(name, 80)).collect::<Vec<_>>().join(", ");
     html! {
         section {
             h2 { "Who signs" }
             dl {
+                @if let Some(mandate) = &row.mandate {
+                    dt { "Mandate" } dd {
+                        a href={ "/a/" (mandate.proposal()) } { code { (mandate) } }
+                        ", signed before, so nobody was asked. "
+                        @if matches!(row.proposal.stage, Stage::Executed { .. }) {
+                            a href={ "/a/" (row.id()) "/undo" } { "Ask to undo it" }
+                        }
+                    }
+                }
                 dt { "Needed" } dd { (need) @if need == 1 { " signature" } @else { " signatures of different people" } }
                 dt { "Signed" } dd { @if shown.signed.is_empty() { "nobody yet" } @else { (names(&shown.signed)) } }
                 @if !is_over(shown) {
@@ -326,7 +339,10 @@ fn stripe(shown: &Review<'_>) -> Markup {
     };
     html! {
         section {
-            h2 { "What Stripe says, read on " (text::time(shown.now)) }
+            h2 {
+                @if matches!(about, Facts::Rule(_)) { "What the policy says now" }
+                @else { "What Stripe says, read on " (text::time(shown.now)) }
+            }
             (facts::table(&facts::of(&row.dossier.facts), now.map(facts::of).as_deref()))
             ul .links {
                 (link(&action.operation.object(), "Open it in the Stripe Dashboard"))
@@ -347,12 +363,14 @@ fn looked(system: System, id: &str, csrf: &str) -> Markup {
                     System::Stripe => "Say what you saw in Stripe",
                     System::Mail => "Say whether the message went out",
                     System::Application => "Say what you saw in the application",
+                    System::Here => "Say what you saw",
                 }
             }
             p .soft {
                 @match system {
                     System::Stripe => "Look for it in the Stripe Dashboard. Stripe is asked once more before what you say counts, ",
                     System::Mail => { "Look in the mail service's events for the tag " code { "countersign-proposal=" (id) } ", or ask the customer. What you say counts, " },
+                    System::Here => "Look in the inbox for the mandate. What you say counts, ",
                     System::Application => "Look there for the customer's access. The application is asked once more before what you say counts, ",
                 }
                 "and nothing is ever sent again by this."

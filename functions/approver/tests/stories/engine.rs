@@ -12,7 +12,7 @@ use crate::world::{World, deliver};
 type Parameters<'a> = &'a [(&'a str, &'a str)];
 
 /// A customer with a card, and what they subscribed to.
-fn subscription(world: &World) -> (String, String) {
+pub(crate) fn subscription(world: &World) -> (String, String) {
     let stripe = &world.sandbox.stripe;
     let customer = stripe.create_customer("Customer 18", "customer18@example.test").unwrap();
     let customer = customer["id"].as_str().unwrap().to_owned();

@@ -19,6 +19,7 @@ mod engine;
 mod happy;
 mod keys;
 mod logs;
+mod mandates;
 mod outside;
 mod pages;
 mod passkeys;

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, LazyLock, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -125,6 +125,13 @@ impl World {
     /// What instances from now on are told.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// An instance with another policy bundle.
+    pub(crate) async fn under(&self, policy: &Path) -> App {
+        let changed = ("POLICY_DIR".to_owned(), policy.to_str().unwrap().to_owned());
+        let settings: Vec<_> = self.settings.iter().cloned().chain([changed]).collect();
+        App::from_env(&env(&self.sandbox, &settings), told(&self.clock)).await.unwrap()
     }
 
     pub(crate) async fn dying(&self, checkpoints: Checkpoints) -> App {
@@ -296,8 +303,13 @@ impl World {
     }
 }
 
+/// Where the bundle is that is shipped.
+pub(crate) fn policy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/policy")
+}
+
 pub(crate) fn env(sandbox: &Sandbox, settings: &[(String, String)]) -> Env {
-    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/policy");
+    let policy = policy();
     let more = [("POLICY_DIR", policy.to_str().unwrap()), ("STRIPE_ACCOUNT", "acct_1SANDBOX")];
     let more = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
     sandbox.variables(Function::Approver).into_iter().chain(more).chain(settings.iter().cloned()).collect()

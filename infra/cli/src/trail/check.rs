@@ -3,6 +3,7 @@
 //! proposal took a course that it can have taken.
 
 mod course;
+mod mandates;
 mod passkeys;
 
 use std::{
@@ -82,6 +83,16 @@ pub(crate) enum Fault {
         got: usize,
         /// Signatures needed.
         need: u8,
+    },
+    /// It was carried out under a mandate that does not cover it.
+    #[error("`{subject}`: the execution that entry {seq} begins {why}")]
+    Mandate {
+        /// The proposal.
+        subject: String,
+        /// The entry.
+        seq: u32,
+        /// What is wrong with it.
+        why: &'static str,
     },
 }
 
@@ -195,25 +206,34 @@ impl Contents {
         for (subject, action) in &self.actions {
             course::check(action, self.chains.get(subject).map_or(&[][..], Vec::as_slice))?;
         }
-        let mut receipts = 0;
+        let (mut receipts, mut approvals) = (0, BTreeMap::new());
         for (subject, entries) in &self.chains {
             trail::verify_chain(subject, entries, &self.checkpoints)?;
-            receipts += self.check_votes(subject, entries, &is_signed)?;
+            let (signed, by) = self.check_votes(subject, entries, &is_signed)?;
+            receipts += signed;
+            approvals.insert(subject.clone(), by);
+        }
+        for (subject, entries) in &self.chains {
+            for claim in entries.iter().filter(|entry| is_under_mandate(entry)) {
+                let action = self.actions.get(subject).ok_or_else(|| Fault::Action(subject.clone()))?;
+                mandates::check(self, action, claim, &approvals)?;
+            }
         }
         let later = self.chains.values().flatten().filter(|entry| entry.at > until).count();
         Ok(Signed { receipts, checkpoints: self.checkpoints.len(), until, later })
     }
 
     /// Checks the receipts of a proposal's chain, and that no execution begins before enough people
-    /// signed; how many receipts there are. Chains of cases have none.
+    /// signed; how many receipts there are, and who approved. Chains of cases have none. An execution
+    /// under a mandate rests on the signatures of another chain ([`mandates::check`]).
     fn check_votes(
         &self,
         subject: &str,
         entries: &[Entry],
         is_signed: &impl Fn(&[u8], &str) -> bool,
-    ) -> Result<usize, Fault> {
+    ) -> Result<(usize, BTreeSet<String>), Fault> {
         let is_proposal = self.actions.contains_key(subject) || subject.starts_with("ap_");
-        let Some(first) = entries.first().filter(|_| is_proposal) else { return Ok(0) };
+        let Some(first) = entries.first().filter(|_| is_proposal) else { return Ok((0, BTreeSet::new())) };
         let action = self.actions.get(subject).filter(|action| {
             serde_json::from_str(&first.body).is_ok_and(|said: Proposed| said.digest == action.digest())
         });
@@ -245,7 +265,7 @@ impl Contents {
                         signers.insert(said.person);
                     }
                 }
-                "claimed" => {
+                "claimed" if !is_under_mandate(entry) => {
                     let said: Claimed = serde_json::from_str(&entry.body).unwrap_or_default();
                     let got = if said.passkey { with_passkey.len() } else { signers.len() };
                     if got < usize::from(action.need) {
@@ -260,7 +280,7 @@ impl Contents {
                 _ => {}
             }
         }
-        Ok(receipts)
+        Ok((receipts, signers))
     }
 }
 
@@ -274,6 +294,10 @@ const fn section(line: &Line) -> u8 {
         Line::Checkpoint(_) => 4,
         Line::Unreadable(_) => 5,
     }
+}
+
+fn is_under_mandate(entry: &Entry) -> bool {
+    entry.event == "claimed" && mandates::cited(entry).is_some()
 }
 
 /// What the first entry of a proposal says, as far as it is checked.

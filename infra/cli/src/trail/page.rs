@@ -84,6 +84,7 @@ fn happened(entry: &Entry) -> Markup {
             @if let Some(bucket) = text("/decision/classification/bucket") { ": " (bucket) }
             @if let Some(why) = text("/why").or_else(|| text("/moved")).or_else(|| text("/reason")) { ": " (why) }
             @if let Some(effect) = text("/effect") { ": " code { (effect) } }
+            @if let Some(mandate) = text("/mandate") { " under mandate " code { (mandate) } ", which others signed before" }
         }
         @if body.get("receipt").is_some() {
             dl {

@@ -170,6 +170,7 @@ pub(crate) mod tests {
                     ("case", _) => "recovery:in_2".into(),
                     ("recipient", _) => "other@example.test".into(),
                     ("change", _) => "restore".into(),
+                    ("allows", _) => "resume_collection".into(),
                     (_, serde_json::Value::Bool(flag)) => (!flag).into(),
                     (_, serde_json::Value::Number(_)) => 7.into(),
                     _ => "other".into(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EmailAddress;
 use crate::{
-    Currency, CustomerId, Digest, InvoiceId, Money, ObjectId, Timestamp, encoding,
+    Currency, CustomerId, Digest, InvoiceId, Money, ObjectId, RuleId, Timestamp, encoding,
     snapshot::{Charge, Customer, Dispute, Invoice, Subscription},
 };
 
@@ -25,6 +25,21 @@ pub enum Facts {
     Customer(CustomerFacts),
     /// For a message.
     Message(MessageFacts),
+    /// For a mandate.
+    Rule(RuleFacts),
+}
+
+/// A rule of the policy by which something can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleFacts {
+    /// Which.
+    pub id: RuleId,
+    /// Why it is there, in words for finance.
+    pub reason: String,
+    /// SHA-256 of the rule as it is written.
+    pub content: Digest,
+    /// Version and digest of the policy that it stands in.
+    pub policy: String,
 }
 
 /// A subscription with what ending it now does to.
@@ -99,6 +114,11 @@ impl Facts {
             Self::Invoice(invoice) => invoice.digest(),
             Self::Dispute(dispute) => dispute.digest(),
             Self::Customer(customer) => customer.digest(),
+            Self::Rule(rule) => encoding::digest("approval/snapshot/rule/v1", |to| {
+                to.text(rule.id.as_str());
+                to.bytes(rule.content.bytes());
+                to.text(&rule.policy);
+            }),
             Self::Subscription(SubscriptionFacts { subscription, open_invoices: None }) => {
                 subscription.digest()
             }
@@ -132,6 +152,7 @@ impl Facts {
             Self::Dispute(dispute) => (&dispute.id).into(),
             Self::Subscription(facts) => (&facts.subscription.id).into(),
             Self::Message(MessageFacts { about: Some(about), .. }) => about.object(),
+            Self::Rule(rule) => (&rule.id).into(),
             Self::Customer(customer) | Self::Message(MessageFacts { customer, .. }) => (&customer.id).into(),
         }
     }
@@ -141,7 +162,7 @@ impl Facts {
         match self {
             Self::Charge(charge) => charge.customer.as_ref(),
             Self::Invoice(invoice) => invoice.customer.as_ref(),
-            Self::Dispute(_) => None,
+            Self::Dispute(_) | Self::Rule(_) => None,
             Self::Subscription(facts) => facts.subscription.customer.as_ref(),
             Self::Customer(customer) | Self::Message(MessageFacts { customer, .. }) => Some(&customer.id),
         }

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::{Action, Decision, Ineligible, Receipt, ReceiptKeys};
-use crate::{Digest, PersonId, ProposalId, encoding};
+use crate::{Digest, MandateId, PersonId, ProposalId, encoding};
 
 /// Proof that enough people signed exactly this action in time. It can only be made by
-/// [`Grant::issue`], which recounts the receipts and trusts no row.
+/// [`Grant::issue`], which recounts the receipts and trusts no row, and by [`super::Mandate::permit`] from
+/// a grant of the mandate itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     action: Action,
     digest: Digest,
     signers: BTreeSet<PersonId>,
+    mandate: Option<MandateId>,
 }
 
 /// Why there is no grant.
@@ -98,7 +100,17 @@ impl Grant {
         if signers.len() < usize::from(need) {
             return Err(NoGrant::TooFew { got: signers.len(), need });
         }
-        Ok(Self { action: action.clone(), digest, signers })
+        Ok(Self { action: action.clone(), digest, signers, mandate: None })
+    }
+
+    /// The grant of a mandate's use; whoever calls it has checked everything.
+    pub(super) fn by_mandate(
+        action: &Action,
+        digest: Digest,
+        signers: BTreeSet<PersonId>,
+        mandate: MandateId,
+    ) -> Self {
+        Self { action: action.clone(), digest, signers, mandate: Some(mandate) }
     }
 
     /// The action that was signed.
@@ -111,7 +123,12 @@ impl Grant {
         self.digest
     }
 
-    /// Who signed.
+    /// The mandate under which it was granted; `None` if people signed this very action.
+    pub const fn mandate(&self) -> Option<&MandateId> {
+        self.mandate.as_ref()
+    }
+
+    /// Who signed it, or its mandate.
     pub const fn signers(&self) -> &BTreeSet<PersonId> {
         &self.signers
     }

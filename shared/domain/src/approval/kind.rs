@@ -35,6 +35,8 @@ closed_enum! {
         SendMessage = "message.send",
         /// [`Operation::ChangeAccess`].
         ChangeAccess = "access.change",
+        /// [`Operation::GrantMandate`].
+        GrantMandate = "mandate.grant",
     }
 }
 
@@ -53,6 +55,8 @@ pub enum Target {
     Customer,
     /// A case's own object; only a case asks for it.
     Case,
+    /// A rule of the policy, by its id.
+    Rule,
 }
 
 /// Where an operation is done.
@@ -64,6 +68,8 @@ pub enum System {
     Mail,
     /// The company's own application, which does an execution once and can be asked about it.
     Application,
+    /// The approver's own table: nothing leaves this house.
+    Here,
 }
 
 impl fmt::Display for System {
@@ -72,6 +78,7 @@ impl fmt::Display for System {
             Self::Stripe => "Stripe",
             Self::Mail => "the mail service",
             Self::Application => "the application",
+            Self::Here => "the approver",
         })
     }
 }
@@ -82,6 +89,7 @@ impl OperationKind {
         match self {
             Self::SendMessage => System::Mail,
             Self::ChangeAccess => System::Application,
+            Self::GrantMandate => System::Here,
             Self::Refund
             | Self::CreditNote
             | Self::BalanceCredit
@@ -110,7 +118,7 @@ impl OperationKind {
             | Self::PauseCollection
             | Self::ResumeCollection => Some("subscriptions"),
             Self::VoidInvoice | Self::MarkUncollectible | Self::PayInvoice => Some("invoices"),
-            Self::SendMessage | Self::ChangeAccess => None,
+            Self::SendMessage | Self::ChangeAccess | Self::GrantMandate => None,
         }
     }
 
@@ -128,6 +136,7 @@ impl OperationKind {
             | Self::ResumeCollection => Target::Subscription,
             Self::BalanceCredit | Self::ChangeAccess => Target::Customer,
             Self::SendMessage => Target::Case,
+            Self::GrantMandate => Target::Rule,
         }
     }
 
@@ -150,6 +159,7 @@ impl OperationKind {
             Self::PayInvoice => &["payment_method"],
             Self::SendMessage => &["template"],
             Self::ChangeAccess => &["change", "note"],
+            Self::GrantMandate => &["allows", "per_day", "days"],
             Self::AcceptDispute
             | Self::CancelAtPeriodEnd
             | Self::ResumeCollection
@@ -177,6 +187,7 @@ impl Operation {
             Self::PayInvoice { .. } => OperationKind::PayInvoice,
             Self::SendMessage { .. } => OperationKind::SendMessage,
             Self::ChangeAccess { .. } => OperationKind::ChangeAccess,
+            Self::GrantMandate(_) => OperationKind::GrantMandate,
         }
     }
 }

@@ -4,7 +4,8 @@
 //! state of Stripe it was made from. Each vote is a [`Receipt`], signed with a key that only the
 //! approver function can read. A [`Grant`] exists only where enough receipts of distinct, eligible
 //! people over exactly this digest verify, and nothing but a `Grant` lets `shared/gated` act (I1).
-//! [`Stage::after`] is the only way in which a proposal moves.
+//! [`Stage::after`] is the only way in which a proposal moves. A [`Mandate`] is a proposal that was
+//! signed in advance, for one reversible operation: it gives a `Grant` from the same receipts.
 
 mod action;
 mod choices;
@@ -13,6 +14,7 @@ mod facts;
 mod grant;
 mod kind;
 mod link;
+mod mandate;
 mod moved;
 mod operation;
 mod passkey;
@@ -26,10 +28,11 @@ mod wish;
 pub use action::Action;
 pub use choices::{AccessChange, CancelFeedback, CreditNoteReason, PauseBehavior, RefundReason};
 pub use evidence::{Evidence, MAX_ALL_TEXT, MAX_TEXT, NotEvidence, is_evidence_field};
-pub use facts::{CustomerFacts, Facts, MessageFacts, OpenInvoice, SubscriptionFacts};
+pub use facts::{CustomerFacts, Facts, MessageFacts, OpenInvoice, RuleFacts, SubscriptionFacts};
 pub use grant::{Grant, NoGrant, Voters, idempotency_key};
 pub use kind::{OperationKind, System, Target};
 pub use link::{Link, LinkKeys, LinkRefused, MAX_TOKEN_LENGTH};
+pub use mandate::{End, Mandate, NoMandate, ReversibleOperation, Standing, Terms, Use};
 pub use operation::Operation;
 pub use passkey::{
     Assertion, CredentialId, Enrolled, NotACredential, Passkey, PasskeyChange, PasskeyRefused, Passkeys,

@@ -2,7 +2,7 @@
 
 use super::{
     CustomerFacts, Facts,
-    facts::{MessageFacts, SubscriptionFacts},
+    facts::{MessageFacts, RuleFacts, SubscriptionFacts},
 };
 use crate::snapshot::{Charge, Dispute, Invoice, Subscription};
 
@@ -48,6 +48,7 @@ impl Moved {
             (Facts::Subscription(then), Facts::Subscription(now)) => self.subscription(then, now),
             (Facts::Customer(then), Facts::Customer(now)) => self.customer(then, now),
             (Facts::Message(then), Facts::Message(now)) => self.message(then, now),
+            (Facts::Rule(then), Facts::Rule(now)) => self.rule(then, now),
             _ => self.0.push("it is another kind of object".to_owned()),
         }
     }
@@ -118,6 +119,12 @@ impl Moved {
     fn customer(&mut self, then: &CustomerFacts, now: &CustomerFacts) {
         self.compare("the customer", &then.id, &now.id);
         self.compare("deleted", &yes(then.deleted), &yes(now.deleted));
+    }
+
+    fn rule(&mut self, then: &RuleFacts, now: &RuleFacts) {
+        self.compare("the rule", &then.id, &now.id);
+        self.compare("the rule's text", &then.content.short(), &now.content.short());
+        self.compare("the policy", &then.policy, &now.policy);
     }
 
     fn message(&mut self, then: &MessageFacts, now: &MessageFacts) {

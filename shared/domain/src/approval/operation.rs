@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccessChange, CancelFeedback, CreditNoteReason, EmailAddress, Evidence, PauseBehavior, Private,
-    RefundReason,
+    RefundReason, Terms,
 };
 use crate::{
     CaseKey, ChargeId, CustomerId, Digest, DisputeId, InvoiceId, Money, ObjectId, PaymentMethodId,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What is to be done: a closed list, with the parameters that each call takes. What is not here
-/// cannot be asked for, signed or sent. All but the last two are writes to Stripe.
+/// cannot be asked for, signed or sent. All but the last three are writes to Stripe.
 ///
 /// An amount that Stripe does not take as a parameter (of a dispute that is accepted, of an invoice
 /// that is voided, written off or paid) is bound all the same: it is what people were shown, and
@@ -160,6 +160,9 @@ pub enum Operation {
         /// A note for whoever looks there.
         note: Option<String>,
     },
+    /// A standing grant for one reversible operation: nothing happens outside, and less is asked
+    /// afterwards.
+    GrantMandate(Terms),
 }
 
 impl Operation {
@@ -175,6 +178,7 @@ impl Operation {
             Self::Refund { charge, .. } => charge.into(),
             Self::BalanceCredit { customer, .. } | Self::ChangeAccess { customer, .. } => customer.into(),
             Self::SendMessage { case, .. } => case.object().clone(),
+            Self::GrantMandate(terms) => (&terms.rule).into(),
             Self::SubmitEvidence { dispute, .. } | Self::AcceptDispute { dispute, .. } => dispute.into(),
             Self::CancelSubscription { subscription, .. }
             | Self::CancelAtPeriodEnd { subscription }
@@ -203,7 +207,8 @@ impl Operation {
             | Self::PauseCollection { .. }
             | Self::ResumeCollection { .. }
             | Self::SendMessage { .. }
-            | Self::ChangeAccess { .. } => None,
+            | Self::ChangeAccess { .. }
+            | Self::GrantMandate(_) => None,
         }
     }
 
@@ -233,7 +238,8 @@ impl Operation {
             | Self::MarkUncollectible { .. }
             | Self::PayInvoice { .. }
             | Self::SendMessage { .. }
-            | Self::ChangeAccess { .. } => false,
+            | Self::ChangeAccess { .. }
+            | Self::GrantMandate(_) => false,
         }
     }
 
@@ -293,6 +299,11 @@ impl Operation {
                 add("change", Some(change.as_str().to_owned()));
                 add("note", note.clone());
             }
+            Self::GrantMandate(Terms { allows, per_day, until, .. }) => {
+                add("allows", Some(allows.as_str().to_owned()));
+                add("per_day", Some(per_day.to_string()));
+                add("until", Some(until.seconds().to_string()));
+            }
         }
         map
     }
@@ -300,7 +311,7 @@ impl Operation {
     /// What the trail keeps of it: everything, with the SHA-256 of what can hold a customer's data or
     /// somebody's own words. The proposal itself has them; who holds the words can check them.
     pub fn for_trail(&self) -> serde_json::Value {
-        const PLAIN: [&str; 13] = [
+        const PLAIN: [&str; 16] = [
             "case",
             "customer",
             "template",
@@ -314,6 +325,9 @@ impl Operation {
             "prorate",
             "to_balance",
             "email",
+            "allows",
+            "per_day",
+            "until",
         ];
         let kept = |(name, value): (String, String)| {
             let value = if PLAIN.contains(&name.as_str()) { value } else { Digest::of(value).to_string() };
@@ -332,7 +346,7 @@ impl Operation {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::Currency;
+    use crate::{Currency, RuleId, approval::ReversibleOperation};
 
     /// One of each operation, with every optional parameter.
     pub(crate) fn one_of_each() -> Vec<Operation> {
@@ -402,6 +416,12 @@ pub(crate) mod tests {
                 change: AccessChange::Pause,
                 note: Some("unpaid since October".into()),
             },
+            Operation::GrantMandate(Terms {
+                rule: RuleId::parse("support-asks").unwrap(),
+                allows: ReversibleOperation::PauseCollection,
+                per_day: 5,
+                until: Timestamp::from_seconds(1_752_000_000),
+            }),
         ]
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AccessChange, Operation, PauseBehavior, RefundReason};
+use super::{AccessChange, Operation, PauseBehavior, RefundReason, Terms};
 use crate::Money;
 
 impl fmt::Display for Operation {
@@ -109,6 +109,14 @@ impl fmt::Display for Operation {
             Self::ChangeAccess { customer, change: AccessChange::Restore, .. } => {
                 write!(f, "Restore the access of customer {customer}")
             }
+            Self::GrantMandate(Terms { rule, allows, per_day, until }) => {
+                write!(
+                    f,
+                    "Let {} be done without asking anybody wherever rule {rule} of this policy asks for it: at \
+                     most {per_day} a day until {until}, unless somebody stops it before",
+                    allows.words()
+                )
+            }
         }
     }
 }
@@ -140,6 +148,7 @@ mod tests {
                 Operation::PayInvoice { .. } => "Charge the customer",
                 Operation::SendMessage { .. } => "cannot be taken back",
                 Operation::ChangeAccess { .. } => "until somebody restores",
+                Operation::GrantMandate(_) => "without asking anybody",
             };
             assert!(sentence.contains(consequence), "{sentence}");
         }

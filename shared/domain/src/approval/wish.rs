@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     AccessChange, CancelFeedback, CreditNoteReason, Evidence, Facts, NotEvidence, Operation, OperationKind,
-    PauseBehavior, RefundReason,
+    PauseBehavior, RefundReason, ReversibleOperation, Terms, mandate,
 };
 use crate::{
     Currency, Money, ObjectId, PaymentMethodId, Timestamp,
@@ -157,10 +157,10 @@ impl Wish {
                 return Err(NotPossible::TooLong(name.clone()));
             }
         }
-        self.read(facts)?.on(facts, now)
+        self.read(facts, now)?.on(facts, now)
     }
 
-    fn read(&self, facts: &Facts) -> Result<Operation, NotPossible> {
+    fn read(&self, facts: &Facts, now: Timestamp) -> Result<Operation, NotPossible> {
         let nothing = |currency| Money::new(0, currency);
         Ok(match (self.kind, facts) {
             (OperationKind::Refund, Facts::Charge(charge)) => {
@@ -251,6 +251,15 @@ impl Wish {
                 change: self.choice("change", AccessChange::parse)?,
                 note: self.text("note"),
             },
+            (OperationKind::GrantMandate, Facts::Rule(rule)) => Operation::GrantMandate(Terms {
+                rule: rule.id.clone(),
+                allows: self.choice("allows", ReversibleOperation::parse)?,
+                per_day: self.choice("per_day", |text| text.parse().ok())?,
+                until: now.plus(
+                    self.choice("days", |text| text.parse::<u8>().ok())
+                        .map(|days| i64::from(days) * 86_400)?,
+                ),
+            }),
             // Its words come from the bundle, not from whoever asks.
             (OperationKind::SendMessage, _) => return Err(NotPossible::NoTemplate),
             _ => return Err(NotPossible::WrongObject),
@@ -370,6 +379,16 @@ impl Operation {
                 }
                 let recipient = read.customer.email.clone().ok_or(NotPossible::NoAddress)?;
                 Ok(Self::SendMessage { case, customer, recipient, template, version, locale, subject, body })
+            }
+            (Self::GrantMandate(terms), Facts::Rule(_)) => {
+                if !(1..=mandate::MOST_PER_DAY).contains(&terms.per_day) {
+                    return Err(NotPossible::Parameter("per_day"));
+                }
+                let life = terms.until.since(now);
+                if !(1..=mandate::LONGEST).contains(&life) {
+                    return Err(NotPossible::Parameter("days"));
+                }
+                Ok(Self::GrantMandate(terms))
             }
             _ => Err(NotPossible::WrongObject),
         }

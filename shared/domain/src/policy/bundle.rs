@@ -43,7 +43,7 @@ pub struct Bundle {
     playbooks: BTreeMap<String, BTreeMap<Bucket, Playbook>>,
     approvals: BTreeMap<String, ApprovalRule>,
     templates: Templates,
-    /// Who was the last to change each rule that decides about signing, if that is known.
+    /// Who was the last to change each rule that decides about signing or asking, if that is known.
     authors: BTreeMap<String, Option<String>>,
     contents: BTreeMap<String, Digest>,
 }
@@ -262,11 +262,12 @@ impl Bundle {
     /// last. If not, anybody could have: then no single person releases by it.
     pub fn is_attributed(&self, kind: OperationKind) -> bool {
         let approval = approval_id(kind.as_str());
-        let decide = |id: &str| !id.starts_with(APPROVAL_PREFIX) || id == approval;
+        let signing = self.rules_about("sign");
+        let decide = |id: &str| id == approval || signing.contains(id);
         self.authors.iter().filter(|(id, _)| decide(id)).all(|(_, author)| author.is_some())
     }
 
-    /// The content of each rule that decides about signing, by its id, for the seal.
+    /// The content of each rule that decides about signing or asking, by its id, for the seal.
     pub const fn contents(&self) -> &BTreeMap<String, Digest> {
         &self.contents
     }
@@ -434,10 +435,10 @@ fn approval_id(operation: &str) -> String {
     format!("{APPROVAL_PREFIX}{operation}")
 }
 
-/// What each rule about signing says: of a Cedar rule its text, of a table its values.
+/// What each rule about signing or asking says: of a Cedar rule its text, of a table its values.
 fn contents(rules: &PolicySet, approvals: &BTreeMap<String, ApprovalRule>) -> BTreeMap<String, Digest> {
-    let signing = rules.policies().filter(|rule| decides_signing(rule));
-    let cedar = signing.map(|rule| (rule.id().to_string(), Digest::of(rule.to_string())));
+    let sealed = rules.policies().filter(|rule| is_sealed(rule));
+    let cedar = sealed.map(|rule| (rule.id().to_string(), Digest::of(rule.to_string())));
     let tables = approvals.iter().map(|(operation, rule)| {
         // Maps are ordered, so there is one text for a rule.
         let text = serde_json::to_string(rule).unwrap_or_default();
@@ -446,11 +447,12 @@ fn contents(rules: &PolicySet, approvals: &BTreeMap<String, ApprovalRule>) -> BT
     cedar.chain(tables).collect()
 }
 
-fn decides_signing(rule: &Policy) -> bool {
-    let is_sign = |action: &EntityUid| action.id().unescaped() == "sign";
+/// Whether it decides about signing or asking: a mandate stands under a rule about asking.
+fn is_sealed(rule: &Policy) -> bool {
+    let concerns = |action: &EntityUid| ["sign", "ask", "request"].contains(&action.id().unescaped());
     match rule.action_constraint() {
         ActionConstraint::Any => true,
-        ActionConstraint::Eq(action) => is_sign(&action),
-        ActionConstraint::In(actions) => actions.iter().any(is_sign),
+        ActionConstraint::Eq(action) => concerns(&action),
+        ActionConstraint::In(actions) => actions.iter().any(concerns),
     }
 }

@@ -1,4 +1,4 @@
-//! The sealed manifest: who was the last to change each rule by which something is signed.
+//! The sealed manifest: who was the last to change each rule by which something is signed or asked for.
 //!
 //! `countersign policy seal` makes it from version control when the bundle is built. It binds each
 //! rule's content, so a rule that was changed since counts as changed by nobody known.

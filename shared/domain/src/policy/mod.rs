@@ -5,6 +5,7 @@
 //! schema, permit nothing (I7).
 
 mod approval;
+mod asking;
 mod bundle;
 mod calendar;
 mod caution;

@@ -114,7 +114,7 @@ impl Call {
                 }
                 vec!["invoices", &object, "pay"]
             }
-            Operation::SendMessage { .. } | Operation::ChangeAccess { .. } => {
+            Operation::SendMessage { .. } | Operation::ChangeAccess { .. } | Operation::GrantMandate(_) => {
                 return Err(NotDone::NotAStripeCall);
             }
         };

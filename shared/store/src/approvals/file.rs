@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    CaseKey, Money, PersonId, ProposalId, RequestId, Timestamp,
+    CaseKey, MandateId, Money, PersonId, ProposalId, RequestId, Timestamp,
     approval::{CustomerFacts, Facts, Proposal, Receipt, Stage},
     trail,
 };
@@ -30,6 +30,9 @@ pub struct ProposalRow {
     /// What its execution took of a day's budget, until it definitely failed.
     #[serde(default)]
     pub reserved: Option<Reserved>,
+    /// The mandate under which its execution began. It proves nothing: whoever sends recounts.
+    #[serde(default)]
+    pub mandate: Option<MandateId>,
 }
 
 /// A part of a day's budget.
@@ -64,7 +67,7 @@ impl ProposalRow {
     /// A new row, open for votes.
     pub fn new(proposal: Proposal, dossier: Dossier) -> Self {
         let look = proposal.action.expires;
-        Self { proposal, dossier, look, notified: false, reserved: None }
+        Self { proposal, dossier, look, notified: false, reserved: None, mandate: None }
     }
 
     /// The proposal's id.

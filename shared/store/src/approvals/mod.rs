@@ -1,7 +1,7 @@
 //! The table of approvals, written by the approver alone.
 //!
 //! `PROPOSAL#id` holds the item `PROPOSAL`, one `VOTE#person` for each vote and the entries of its
-//! trail; `OPEN#object#operation` names the open proposal of an object, `LOCK#object` the execution
+//! trail; `MANDATES` the mandates, and `MANDATE#id` the entries of the trail of one; `OPEN#object#operation` names the open proposal of an object, `LOCK#object` the execution
 //! that is at work on it; `REQUEST#id` records a request that was refused; `REGISTRY` holds the people
 //! and whom each identity belongs to; `PASSKEYS#person` their passkeys with a trail of their own, and
 //! `CREDENTIAL#digest` whose a passkey is; `SESSION#digest` the sessions; `CONTROL` the freeze and the
@@ -20,6 +20,7 @@ mod checkpoints;
 mod control;
 mod file;
 mod lists;
+mod mandates;
 mod passkeys;
 mod people;
 mod proposals;
@@ -36,6 +37,7 @@ pub use budget::Budget;
 pub use control::Freeze;
 pub(crate) use file::proposal_row;
 pub use file::{Dossier, ProposalFile, ProposalRow, Reserved, Vote};
+pub use mandates::MandateUse;
 pub use proposals::{Proposed, Reissue};
 pub use sessions::Session;
 pub use votes::VoteError;

@@ -225,7 +225,7 @@ impl Approvals {
     }
 
     /// The writes that begin an execution, or take it over.
-    fn executing(
+    pub(super) fn executing(
         &self,
         before: &Versioned<ProposalRow>,
         row: &ProposalRow,
@@ -244,7 +244,7 @@ impl Approvals {
     }
 
     /// The writes of an end.
-    fn ending(
+    pub(super) fn ending(
         &self,
         before: &Versioned<ProposalRow>,
         row: &ProposalRow,

@@ -23,7 +23,7 @@
 mod forms;
 mod links;
 mod money;
-mod races;
+pub(crate) mod races;
 mod sign_in;
 mod stored;
 mod voters;

@@ -1,14 +1,4 @@
-//! The protocol as a whole: request × votes × claim × crash × retry × settlement, explored breadth
-//! first over the very functions that production uses. In every state that can be reached, nothing
-//! was done without enough signatures (I1) and nothing was done twice (I2).
-
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on fails"
-)]
+//! One proposal: request × votes × claim × crash × retry × settlement.
 
 use std::{
     cell::RefCell,
