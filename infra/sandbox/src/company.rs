@@ -49,15 +49,15 @@ pub(crate) fn introduce(sandbox: &Sandbox) -> Result<()> {
         if sandbox.application.customer(id).is_none() {
             let paid = invoices.iter().filter(|one| one.text("customer") == id);
             let paid = paid.filter(|one| one.text("status") == "paid");
-            let orders = paid.map(|invoice| order(invoice, stripe.charge_of(invoice.id())));
-            sandbox.application.seed(id, one.in_application(orders.collect()))?;
+            let orders = paid.map(|invoice| order(invoice, stripe.charge_of(invoice.id()).as_deref()));
+            sandbox.application.seed(id, one.in_application(&orders.collect::<Vec<_>>()))?;
         }
     }
     Ok(())
 }
 
 /// What an invoice billed; access was given at once.
-fn order(invoice: &Value, charge: Option<String>) -> Value {
+fn order(invoice: &Value, charge: Option<&str>) -> Value {
     let at = invoice.int("created");
     json!({
         "id": format!("A-{}", invoice.text("number")),
@@ -150,7 +150,7 @@ impl Customer<'_> {
     }
 
     /// What the application tells of the customer.
-    fn in_application(&self, orders: Vec<Value>) -> Value {
+    fn in_application(&self, orders: &[Value]) -> Value {
         let idle = if self.is_idle() { 40 * DAY } else { HOUR * (1 + self.place % 20) };
         let since = self.stripe.int("created");
         json!({

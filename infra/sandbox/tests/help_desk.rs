@@ -38,7 +38,7 @@ struct World {
     twin: Twin,
     desk: HelpDesk,
     clock: Clock,
-    _server: Loopback,
+    server: Loopback,
 }
 
 impl World {
@@ -78,7 +78,7 @@ impl World {
                 HelpDesk::Intercom(Intercom::new(http, &base, SECRET.into(), kind, now).with_tags(tags))
             }
         };
-        Self { twin, desk, clock: clock.clone(), _server: server }
+        Self { twin, desk, clock: clock.clone(), server }
     }
 
     fn seed(&self, person: &Person, said: &[Said]) {
@@ -415,7 +415,7 @@ async fn what_a_person_sees_is_text() {
         let hostile = said("<img src=x onerror=alert(1)>", "open", NOON);
         world.seed(&person(Some("cus_2"), "c@d.test"), &[hostile]);
         world.put("k1", None).await.unwrap();
-        let base = Base::parse(&world._server.url()).unwrap();
+        let base = Base::parse(&world.server.url()).unwrap();
         let http = runtime::http::client(&[&base]).unwrap();
         let page = http.get(base.as_str()).send().await.unwrap().text().await.unwrap();
         assert!(page.contains("&lt;img src=x") && !page.contains("<img"), "{page}");
@@ -426,7 +426,7 @@ async fn what_a_person_sees_is_text() {
 #[tokio::test]
 async fn a_key_that_is_refused_says_so_and_shows_nothing() {
     for mut world in World::both().await {
-        let base = Base::parse(&world._server.url()).unwrap();
+        let base = Base::parse(&world.server.url()).unwrap();
         let http = runtime::http::client(&[&base]).unwrap();
         let now: runtime::Clock = Arc::new(|| Timestamp::from_seconds(NOON));
         let tags = Tags { refund: vec![], cancellation: vec![] };
@@ -447,7 +447,7 @@ async fn doctor_says_what_is_missing() {
         assert_eq!(world.desk.check().await.unwrap(), Vec::<String>::new());
     }
     let [_, world] = World::both().await;
-    let base = Base::parse(&world._server.url()).unwrap();
+    let base = Base::parse(&world.server.url()).unwrap();
     let http = runtime::http::client(&[&base]).unwrap();
     let now: runtime::Clock = Arc::new(|| Timestamp::from_seconds(NOON));
     let desk = HelpDesk::Intercom(Intercom::new(http, &base, SECRET.into(), "502", now));

@@ -55,7 +55,9 @@ fn told(error: &ConnectorError) -> String {
         Cause::NotAllowed { .. } => "store a key that is accepted and has the scopes that the module names",
         Cause::Refused { .. } | Cause::NotFound(_) => "correct the address, or the setting that it names",
         Cause::Contradictory(_) => "make it answer as documented in `shared/connectors`",
-        Cause::Limited { .. } | Cause::LeftAlone { .. } => "wait, and run this again",
+        Cause::Limited { .. } | Cause::LeftAlone { .. } | Cause::Settling { .. } => {
+            "wait, and run this again"
+        }
         Cause::NotReached => "correct the address, or let this machine reach it",
         Cause::NoAnswer(_) | Cause::Unknown(_) => "check the vendor's status, and run this again",
     };

@@ -231,7 +231,7 @@ impl Contents {
         subject: &str,
         entries: &[Entry],
         is_signed: &impl Fn(&[u8], &str) -> bool,
-    ) -> Result<(usize, BTreeSet<String>), Fault> {
+    ) -> Result<(usize, BTreeSet<PersonId>), Fault> {
         let is_proposal = self.actions.contains_key(subject) || subject.starts_with("ap_");
         let Some(first) = entries.first().filter(|_| is_proposal) else { return Ok((0, BTreeSet::new())) };
         let action = self.actions.get(subject).filter(|action| {

@@ -150,23 +150,23 @@ impl Application {
         let target = uri.path_and_query().map_or("/", |all| all.as_str());
         let signed = (method.as_str(), target, body);
         if !header.is_some_and(|header| signature::is_signed(key, header, signed, self.clock.seconds())) {
-            return refused(401, "bad_signature");
+            return Ok(refused(401, "bad_signature"));
         }
         match (method.as_str(), segments.as_slice()) {
             ("GET", ["customers", id]) => self.read(id),
             ("POST", ["customers", id, "access"]) => self.change(id, body),
             ("GET", ["executions", id]) => match self.memory().executions.get(*id) {
                 Some(execution) => Ok((200, execution.told(id))),
-                None => refused(404, "no_such_execution"),
+                None => Ok(refused(404, "no_such_execution")),
             },
-            _ => refused(404, "no_such_page"),
+            _ => Ok(refused(404, "no_such_page")),
         }
     }
 
     fn read(&self, id: &str) -> Answer {
         match self.memory().customers.get(id) {
             Some(customer) if id != NOBODY => Ok((200, customer.told())),
-            _ => refused(404, "no_such_customer"),
+            _ => Ok(refused(404, "no_such_customer")),
         }
     }
 
@@ -175,17 +175,21 @@ impl Application {
         let text = |name: &str| asked.get(name).and_then(Value::as_str);
         let (Some(execution), Some(change @ ("pause" | "restore"))) = (text("execution"), text("change"))
         else {
-            return refused(400, "bad_request");
+            return Ok(refused(400, "bad_request"));
         };
         if text("customer") != Some(id) {
-            return refused(400, "other_customer");
+            return Ok(refused(400, "other_customer"));
         }
         let mut memory = self.memory();
         if let Some(earlier) = memory.executions.get(execution) {
             let same = earlier.customer == id && earlier.change == change;
-            return if same { Ok((200, earlier.told(execution))) } else { refused(409, "other_execution") };
+            return if same {
+                Ok((200, earlier.told(execution)))
+            } else {
+                Ok(refused(409, "other_execution"))
+            };
         }
-        let Some(customer) = memory.customers.get(id) else { return refused(404, "no_such_customer") };
+        let Some(customer) = memory.customers.get(id) else { return Ok(refused(404, "no_such_customer")) };
         let customer = Customer { paused: change == "pause", ..customer.clone() };
         let done = Execution {
             customer: id.to_owned(),
@@ -237,6 +241,6 @@ async fn call(
     answer(fault, limited, || this.perform(&method, &uri, &headers, &body)).await
 }
 
-fn refused(status: u16, word: &str) -> Answer {
-    Ok((status, json!({ "error": word })))
+fn refused(status: u16, word: &str) -> (u16, Value) {
+    (status, json!({ "error": word }))
 }

@@ -30,12 +30,15 @@ const REMEMBERED: i64 = 7200;
 /// The agent whose token it is.
 const AGENT: u64 = 60_001;
 
+/// Body, ticket and time.
+type Made = (Vec<u8>, String, i64);
+
 /// One Zendesk account.
 pub struct Zendesk {
     authorization: String,
     book: Book,
-    /// Body, ticket and time of each idempotency key.
-    keys: Mutex<BTreeMap<String, (Vec<u8>, String, i64)>>,
+    /// What was made under each idempotency key.
+    keys: Mutex<BTreeMap<String, Made>>,
 }
 
 impl Zendesk {
@@ -82,9 +85,10 @@ impl Zendesk {
             pairs.find(|(given, _)| given == name).map(|(_, value)| value.into_owned())
         };
         Ok(match (method.as_str(), parts.as_slice()) {
-            ("GET", ["users"]) => {
-                list("users", self.book.people().iter().map(|(id, person)| user(id, person)).collect())
-            }
+            ("GET", ["users"]) => list(
+                "users",
+                &self.book.people().iter().map(|(id, person)| user(id, person)).collect::<Vec<_>>(),
+            ),
             ("GET", ["users", "search"]) => {
                 let (external, query) = (asked("external_id"), asked("query").unwrap_or_default());
                 let wanted = |person: &Person| match &external {
@@ -111,7 +115,10 @@ impl Zendesk {
                 self.book.thread(id).map_or_else(not_found, |one| (200, json!({ "ticket": ticket(&one) })))
             }
             ("GET", ["tickets", id, "comments"]) => self.book.thread(id).map_or_else(not_found, |one| {
-                list("comments", (1..).zip(&one.entries).map(|(at, entry)| comment(at, entry)).collect())
+                list(
+                    "comments",
+                    &(1..).zip(&one.entries).map(|(at, entry)| comment(at, entry)).collect::<Vec<_>>(),
+                )
             }),
             ("POST", ["tickets"]) => return self.create(key, body),
             ("PUT", ["tickets", id]) => return self.update(id, body),
@@ -120,7 +127,7 @@ impl Zendesk {
     }
 
     fn tickets(&self, wanted: impl Fn(&Thread) -> bool) -> (u16, Value) {
-        list("tickets", self.book.threads().iter().filter(|one| wanted(one)).map(ticket).collect())
+        list("tickets", &self.book.threads().iter().filter(|one| wanted(one)).map(ticket).collect::<Vec<_>>())
     }
 
     fn create(&self, key: Option<&str>, body: &[u8]) -> Answer {
@@ -245,7 +252,7 @@ fn user(id: &str, person: &Person) -> Value {
 }
 
 /// All in one page.
-fn list(name: &str, items: Vec<Value>) -> (u16, Value) {
+fn list(name: &str, items: &[Value]) -> (u16, Value) {
     let meta = json!({ "has_more": false, "after_cursor": null, "before_cursor": null });
     (200, json!({ name: items, "meta": meta, "links": { "prev": null, "next": null } }))
 }

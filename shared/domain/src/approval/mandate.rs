@@ -59,6 +59,7 @@ impl ReversibleOperation {
     }
 
     /// What undoes it.
+    #[must_use]
     pub const fn opposite(self) -> Self {
         match self {
             Self::PauseAccess => Self::RestoreAccess,
@@ -303,11 +304,10 @@ impl Mandate {
     /// Why a mandate that stands must end now, if it must.
     pub fn must_end(&self, now: Timestamp, policy: &str, frozen: bool) -> Option<End> {
         match &self.standing {
-            Standing::Ended { .. } => None,
             Standing::Live { .. } if now >= self.terms.until => Some(End::Expired),
             Standing::Live { .. } if frozen => Some(End::Frozen),
             Standing::Live { .. } if self.policy != policy => Some(End::PolicyChanged),
-            Standing::Live { .. } => None,
+            Standing::Live { .. } | Standing::Ended { .. } => None,
         }
     }
 

@@ -131,7 +131,8 @@ fn money_moves_by_no_mandate_since_there_is_no_word_for_it() {
 
 #[test]
 fn anything_that_differs_from_what_was_signed_asks_people() {
-    let changes: [(&str, NoMandate, fn(&mut Asked)); 14] = [
+    type Change = fn(&mut Asked);
+    let changes: [(&str, NoMandate, Change); 14] = [
         ("an edited cap", NoMandate::Tampered, |asked| asked.mandate.terms.per_day = 50),
         ("an edited policy", NoMandate::Tampered, |asked| asked.mandate.policy = "pol-4".into()),
         ("another granting proposal", NoMandate::Tampered, |asked| {

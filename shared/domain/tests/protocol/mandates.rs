@@ -93,6 +93,7 @@ enum Run {
 }
 
 /// One request, with the run at work on it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Request {
     phase: Phase,
@@ -126,6 +127,7 @@ enum Stands {
 }
 
 /// Everything that the protocol's next step depends on.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct World {
     now: u8,
@@ -293,7 +295,7 @@ impl Setting {
                     },
                 );
                 let after = if counted { Ok(mandate.clone()) } else { mandate.used(at(now)) };
-                match permitted.and_then(|_| after) {
+                match permitted.and(after) {
                     Ok(after) => Answer::Stands(compact(&after.standing)),
                     Err(_) => Answer::No,
                 }
@@ -395,10 +397,7 @@ fn moved(phase: Phase, step: Step, now: u8) -> Answer {
         Step::Void => Move::Void { moved: "it moved".into(), at: at(now) },
         Step::Expire => Move::Expire { at: at(now) },
     };
-    let after = match (Proposal { stage, ..Proposal::new(request) }).after(next) {
-        Ok(after) => after,
-        Err(_) => return Answer::No,
-    };
+    let Ok(after) = (Proposal { stage, ..Proposal::new(request) }).after(next) else { return Answer::No };
     Answer::Phase(match after {
         Stage::Pending => Phase::Pending,
         Stage::Executing(held) => Phase::Executing {
@@ -641,7 +640,7 @@ impl World {
         }
         let run = Run::Claimed { key: u8::from(request.reissued) };
         let authorized = honest && !self.frozen;
-        let next = self.with(which, Request { run, under, authorized, ..request.at(phase) });
+        let next = self.with(which, Request { under, run, authorized, ..request.at(phase) });
         if !under {
             return Some(next);
         }

@@ -74,7 +74,7 @@ impl Sent {
 
 #[tokio::test]
 async fn abuse_01_a_preview_of_a_link_shows_nothing_of_what_is_behind_it() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let url = format!("{}?t={}", sent.path, sent.token);
     let mut scanner = Browser::new(&sent.world.app);
     let robot = "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)";
@@ -91,7 +91,7 @@ async fn abuse_01_a_preview_of_a_link_shows_nothing_of_what_is_behind_it() {
 
 #[tokio::test]
 async fn abuse_02_a_hundred_reads_change_nothing() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let url = format!("{}?t={}", sent.path, sent.token);
     let mut scanner = Browser::new(&sent.world.app);
     for _ in 0..50 {
@@ -107,7 +107,7 @@ async fn abuse_02_a_hundred_reads_change_nothing() {
 
 #[tokio::test]
 async fn abuse_03_a_decision_in_an_address_is_none() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let mut lead = sent.world.browser(FINANCE_LEAD).await;
     let (digest, csrf) = lead.token(&sent.id).await;
     let url = format!("{}?decision=approve&digest={digest}&csrf={csrf}", sent.path);
@@ -119,7 +119,7 @@ async fn abuse_03_a_decision_in_an_address_is_none() {
 
 #[tokio::test]
 async fn abuse_04_only_get_head_and_post_are_answered() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let mut lead = sent.world.browser(FINANCE_LEAD).await;
     let (digest, csrf) = lead.token(&sent.id).await;
     let form = vote_form("approve", &digest, &csrf);
@@ -148,7 +148,7 @@ async fn abuse_04_only_get_head_and_post_are_answered() {
 
 #[tokio::test]
 async fn abuse_06_any_flipped_bit_of_a_token_is_found() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     assert_eq!(sent.follow(sent.token.as_bytes()).await.0, 200, "as it was sent");
     let flipped = (0..sent.token.len()).flat_map(|place| (0..8).map(move |bit| (place, bit)));
     let tokens = flipped.map(|(place, bit)| {
@@ -161,7 +161,7 @@ async fn abuse_06_any_flipped_bit_of_a_token_is_found() {
 
 #[tokio::test]
 async fn abuse_07_a_token_that_is_cut_longer_or_written_otherwise_is_none() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let token = &sent.token;
     let parts: Vec<&str> = token.split('.').collect();
     let [version, kid, payload, mac] = parts[..] else { panic!("{token}") };
@@ -191,7 +191,7 @@ async fn abuse_07_a_token_that_is_cut_longer_or_written_otherwise_is_none() {
 
 #[tokio::test]
 async fn abuse_08_a_token_of_a_key_that_is_unknown_retired_or_another_is_none() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     assert_eq!(sent.follow(sent.minted("l1", |_| {}).as_bytes()).await.0, 200, "minted as we do");
     let other = sent.minted("l1", |_| {}).replacen("v1.l1.", "v1.l2.", 1);
     // The right key under a name that the header does not have.
@@ -203,7 +203,7 @@ async fn abuse_08_a_token_of_a_key_that_is_unknown_retired_or_another_is_none() 
 
 #[tokio::test]
 async fn abuse_09_a_token_of_another_version_or_without_a_mac_is_none() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let [_, kid, payload, mac] = sent.token.split('.').collect::<Vec<_>>()[..] else { panic!() };
     let zeros = URL_SAFE_NO_PAD.encode([0; 32]);
     let versions =
@@ -214,7 +214,7 @@ async fn abuse_09_a_token_of_another_version_or_without_a_mac_is_none() {
 
 #[tokio::test]
 async fn abuse_10_a_token_of_one_proposal_opens_no_other() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let (other, _) = sent.world.proposed(2999).await;
     let theirs = sent.world.link_of(FINANCE_LEAD).split_once("?t=").unwrap().1.to_owned();
     sent.refuses([theirs]).await;
@@ -225,14 +225,14 @@ async fn abuse_10_a_token_of_one_proposal_opens_no_other() {
 
 #[tokio::test]
 async fn abuse_11_a_token_of_another_deployment_is_none() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let of = |audience: &str| sent.minted("l1", |link| link.audience = audience.into());
     sent.refuses([of("staging"), of(""), of("local "), of("LOCAL")]).await;
 }
 
 #[tokio::test]
 async fn abuse_12_what_has_expired_is_over_to_the_second() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let now = sent.world.now();
     let until = |seconds| sent.minted("l1", |link| link.expires = now.plus(seconds));
     sent.refuses([until(-1), until(0)]).await;
@@ -257,7 +257,7 @@ async fn abuse_12_what_has_expired_is_over_to_the_second() {
 
 #[tokio::test]
 async fn abuse_13_a_token_from_the_future_is_none_beyond_a_minute() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let now = sent.world.now();
     let at = |seconds| sent.minted("l1", |link| link.issued = now.plus(seconds));
     sent.refuses([at(61), at(86_400)]).await;
@@ -266,7 +266,7 @@ async fn abuse_13_a_token_from_the_future_is_none_beyond_a_minute() {
 
 #[tokio::test]
 async fn abuse_15_a_link_that_was_passed_on_opens_nothing_for_a_colleague() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let url = format!("{}?t={}", sent.path, sent.token);
     let answer = sent.world.browser(FINANCE_SECOND).await.get(&url).await;
     assert_eq!(answer.status, 403);
@@ -285,7 +285,7 @@ async fn abuse_15_a_link_that_was_passed_on_opens_nothing_for_a_colleague() {
 
 #[tokio::test]
 async fn abuse_16_a_link_that_was_passed_on_opens_nothing_for_an_outsider() {
-    let sent = sent().await;
+    let sent = Box::pin(sent()).await;
     let mut outsider = Browser::new(&sent.world.app);
     let page = outsider.get(&format!("{}?t={}", sent.path, sent.token)).await;
     assert_eq!(page.status, 200);

@@ -23,7 +23,8 @@ async fn abuse_43_what_stripe_overtook_is_not_done() {
         edit(&mut object);
         world.sandbox.stripe.put_object(&object).unwrap();
     };
-    let moves: [(&str, &dyn Fn(&World, &str)); 5] = [
+    type Overtake<'a> = &'a dyn Fn(&World, &str);
+    let moves: [(&str, Overtake<'_>); 5] = [
         ("partial refund", &|world, charge| {
             world.sandbox.stripe.refund(charge, Some(100), "duplicate").unwrap();
         }),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Digest, MandateId, ProposalId,
+    Digest, MandateId, PersonId, ProposalId,
     approval::{Action, Operation, ReversibleOperation, Terms},
     trail::Entry,
 };
@@ -17,7 +17,7 @@ struct Claimed {
     #[serde(default)]
     mandate: Option<MandateId>,
     #[serde(default)]
-    signers: BTreeSet<String>,
+    signers: BTreeSet<PersonId>,
 }
 
 /// What the entries of a mandate's own trail say, as far as they are checked.
@@ -38,7 +38,7 @@ pub(super) fn check(
     all: &Contents,
     action: &Action,
     claim: &Entry,
-    approvals: &BTreeMap<String, BTreeSet<String>>,
+    approvals: &BTreeMap<String, BTreeSet<PersonId>>,
 ) -> Result<(), Fault> {
     let bad = |why| Fault::Mandate { subject: claim.subject.clone(), seq: claim.seq, why };
     let said: Claimed = serde_json::from_str(&claim.body).map_err(|_| bad("names no mandate"))?;
@@ -58,7 +58,7 @@ pub(super) fn check(
     if !covers(granting, terms, action) {
         return Err(bad("is not what its mandate is for"));
     }
-    let requester = action.requester.as_str();
+    let requester = &action.requester;
     let counted = said.signers.iter().all(|who| signed.contains(who) && who != requester);
     if !counted || said.signers.len() < usize::from(granting.need.max(action.need)) {
         return Err(bad("counts people who did not sign its mandate, or too few"));

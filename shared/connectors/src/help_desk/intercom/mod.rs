@@ -114,14 +114,12 @@ impl Intercom {
         // A day more than is wanted: searches by time may count in days.
         let since = now.plus(-RECENT - 86_400).seconds();
         let current = json!({ "operator": "OR", "value": [
-            is("open", true.into()),
+            is("open", true),
             { "field": "updated_at", "operator": ">", "value": since },
         ] });
-        let theirs = both(is("contact_ids", contact.as_str().into()), current);
-        let ours = both(
-            is("contact_ids", contact.as_str().into()),
-            is("ticket_type_id", self.ticket_type.as_str().into()),
-        );
+        let theirs = both(&is("contact_ids", contact.as_str()), &current);
+        let ours =
+            both(&is("contact_ids", contact.as_str()), &is("ticket_type_id", self.ticket_type.as_str()));
         let (rows, ours) = tokio::try_join!(
             self.search::<Row>("conversations.read", "conversations", &theirs),
             self.search::<Identified>("tickets.read", "tickets", &ours),
@@ -242,7 +240,7 @@ impl Intercom {
     pub(super) async fn check(&self) -> Result<Vec<String>, ConnectorError> {
         self.me().await?;
         self.contacts(&self.customer_field, "nobody").await?;
-        let nowhere = is("contact_ids", "nobody".into());
+        let nowhere = is("contact_ids", "nobody");
         self.search::<Row>("conversations.read", "conversations", &nowhere).await?;
         self.search::<Identified>("tickets.read", "tickets", &nowhere).await?;
         Ok(match self.ticket_type().await? {

@@ -139,11 +139,11 @@ impl Contact {
     }
 }
 
-pub(super) fn is(field: &str, value: Value) -> Value {
-    json!({ "field": field, "operator": "=", "value": value })
+pub(super) fn is(field: &str, value: impl Into<Value>) -> Value {
+    json!({ "field": field, "operator": "=", "value": value.into() })
 }
 
-pub(super) fn both(one: Value, other: Value) -> Value {
+pub(super) fn both(one: &Value, other: &Value) -> Value {
     json!({ "operator": "AND", "value": [one, other] })
 }
 
