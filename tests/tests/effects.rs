@@ -64,7 +64,7 @@ fn message() -> Grant {
 /// Signed by one eligible person.
 fn granted(operation: Operation, proposal: char) -> Grant {
     let action = Action {
-        proposal: ProposalId::parse(&format!("ap_0123456789abcdefghjkmnpqr{proposal}")).unwrap(),
+        proposal: ProposalId::parse(format!("ap_0123456789abcdefghjkmnpqr{proposal}")).unwrap(),
         account: AccountId::parse("acct_1").unwrap(),
         livemode: false,
         operation,

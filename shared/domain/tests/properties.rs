@@ -209,7 +209,7 @@ fn bent(context: &Context, bend: &Bend) -> Value {
 fn places(value: &Value, at: String, all: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, inner)| places(inner, format!("{at}/{name}"), all))
+            fields.iter().for_each(|(name, inner)| places(inner, format!("{at}/{name}"), all));
         }
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(index, inner)| places(inner, format!("{at}/{index}"), all));

@@ -85,7 +85,7 @@ pub async fn run(app: &App, metrics: &Metrics) -> Result<Report> {
         let Some(customer) = &event.envelope.customer else { continue };
         if touched.len() == AT_ONCE && !touched.contains(customer) {
             // The next run goes on from here. More than that in one second are left to the round.
-            let first = window.iter().flat_map(|window| window.events.first()).next();
+            let first = window.iter().find_map(|window| window.events.first());
             let all_at_once = first.is_some_and(|first| first.envelope.created == event.envelope.created);
             until = Some(event.envelope.created.plus(i64::from(all_at_once)));
             break;

@@ -17,7 +17,7 @@ pub(super) async fn examine(env: &Env, secrets: &Secrets, clock: &Clock, found: 
         Err(error) => found.bad("CRM", failure::chain(&error)),
         Ok(Some(crm)) => match crm.check().await {
             Ok(missing) if missing.is_empty() => {
-                found.good("CRM", "the key is accepted, every field is there")
+                found.good("CRM", "the key is accepted, every field is there");
             }
             Ok(missing) => missing.iter().for_each(|one| found.bad("CRM", one)),
             Err(error) => found.bad("CRM", told(&error)),

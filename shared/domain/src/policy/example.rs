@@ -151,7 +151,7 @@ pub fn resolve<E>(example: Value, read: &impl Fn(&str) -> Result<Value, E>) -> R
         }
         layers.push(base);
     }
-    Ok(layers.into_iter().rev().reduce(|base, over| patched(base, over)).unwrap_or_default())
+    Ok(layers.into_iter().rev().reduce(patched).unwrap_or_default())
 }
 
 /// Why an example cannot be completed.

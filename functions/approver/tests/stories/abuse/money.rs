@@ -37,7 +37,7 @@ async fn abuse_43_what_stripe_overtook_is_not_done() {
         }),
         ("currency", &|world, charge| change(world, charge, &|object| object["currency"] = "eur".into())),
         ("customer", &|world, charge| {
-            change(world, charge, &|object| object["customer"] = "cus_other".into())
+            change(world, charge, &|object| object["customer"] = "cus_other".into());
         }),
     ];
     for (what, overtake) in moves {

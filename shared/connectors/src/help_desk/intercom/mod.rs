@@ -156,7 +156,7 @@ impl Intercom {
         let setup = self.setup().await?;
         let case = ticket.case.to_string();
         let text = format!("Priority: {}\n\n{}", ticket.priority.as_str(), ticket.text);
-        let query = is(&format!("ticket_attribute.{}", setup.attribute), case.as_str().into());
+        let query = is(&format!("ticket_attribute.{}", setup.attribute), case.as_str());
         let mut found: Vec<Made> = self.search("ticket.find", "tickets", &query).await?;
         found.retain(|made| made.ticket_attributes.get(CASE).is_some_and(|held| *held == case));
         match found.as_slice() {
@@ -307,7 +307,7 @@ impl Intercom {
     }
 
     async fn contacts(&self, field: &str, value: &str) -> Result<Vec<Contact>, ConnectorError> {
-        self.search("customer.find", "contacts", &is(field, value.into())).await
+        self.search("customer.find", "contacts", &is(field, value)).await
     }
 
     async fn search<T: DeserializeOwned>(
