@@ -318,14 +318,16 @@ pub(crate) async fn recount(turn: Turn<'_>, file: &ProposalFile) -> Result<Resul
     let receipts = file.receipts();
     let mut people: BTreeMap<Identity, Person> = BTreeMap::new();
     let mut own_passkeys: BTreeMap<PersonId, Passkeys> = BTreeMap::new();
-    for receipt in &receipts {
-        if let Some(person) = turn.app.approvals.person_of(&receipt.body.voter).await? {
-            if receipt.assertion.is_some() {
-                let own = turn.app.approvals.passkeys(&person.id).await?.value;
-                own_passkeys.insert(person.id.clone(), own);
-            }
-            people.insert(receipt.body.voter.clone(), person);
+    for vote in &file.votes {
+        let voter = &vote.receipt.body.voter;
+        let person = turn.app.approvals.person_of(voter).await?;
+        // An account that somebody else has by now votes for nobody.
+        let Some(person) = person.filter(|person| person.id == vote.person) else { continue };
+        if vote.receipt.assertion.is_some() {
+            let own = turn.app.approvals.passkeys(&person.id).await?.value;
+            own_passkeys.insert(person.id.clone(), own);
         }
+        people.insert(voter.clone(), person);
     }
     // Nobody has to be asked about the customer before there is a vote that could count.
     let customer = if people.is_empty() { None } else { eligible::customer_address(turn, row).await? };

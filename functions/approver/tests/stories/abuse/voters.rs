@@ -233,3 +233,20 @@ async fn abuse_91_money_to_somebody_whom_nobody_can_name_takes_two() {
         assert_eq!((world.stage(&id).await, world.writes().len()), (Stage::Pending, 0));
     }
 }
+
+#[tokio::test]
+async fn abuse_92_a_vote_does_not_pass_on_with_the_account() {
+    let world = World::new().await;
+    let (id, _) = world.proposed(50_001).await;
+    world.browser(FINANCE_LEAD).await.decide(&id, "approve").await;
+    let mut heir = world.approvals.person(&person(&FINANCE_LEAD.to_lowercase())).await.unwrap().unwrap();
+    change_person(&world, FINANCE_LEAD, |lead| lead.identities.clear()).await;
+    heir.id = person("newcomer");
+    world.approvals.put_person(&heir).await.unwrap();
+    let answer = world.browser(FINANCE_SECOND).await.decide(&id, "approve").await;
+    assert!(answer.body.contains("1 of 2 have signed"), "{}", answer.body);
+    assert_eq!((world.stage(&id).await, world.writes().len()), (Stage::Pending, 0));
+    let answer = world.browser(FINANCE_LEAD).await.decide(&id, "approve").await;
+    assert!(answer.body.contains("Approved and done"), "they can vote themselves: {}", answer.body);
+    assert_eq!(world.writes().len(), 1);
+}
