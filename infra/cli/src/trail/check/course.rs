@@ -84,8 +84,13 @@ pub(super) fn check(action: &Action, entries: &[Entry]) -> Result<(), Fault> {
     if !serde_json::from_str(&first.body).is_ok_and(|of: Of| of.digest == action.digest()) {
         return Err(Fault::Action(action.proposal.to_string()));
     }
-    let mut course =
-        Course { action, digest: action.digest(), voters: BTreeSet::new(), signers: BTreeSet::new() };
+    let mut course = Course {
+        action,
+        digest: action.digest(),
+        voters: BTreeSet::new(),
+        signers: BTreeSet::new(),
+        receipts: BTreeSet::new(),
+    };
     let mut standing = Standing::Open;
     for entry in later {
         standing = standing.after(&entry.event).map_err(|why| out_of_course(entry, why))?;
@@ -109,9 +114,12 @@ pub(super) fn check(action: &Action, entries: &[Entry]) -> Result<(), Fault> {
 struct Course<'a> {
     action: &'a Action,
     digest: Digest,
-    /// By what the receipts say, and by what the entries say: neither may come twice.
+    /// The accounts that approved, as the receipts say. One can have passed on to somebody else, who then
+    /// votes with it again; but it is one signature.
     voters: BTreeSet<Identity>,
+    /// Who voted, as the entries say, and with which receipts: neither may come twice.
     signers: BTreeSet<PersonId>,
+    receipts: BTreeSet<String>,
 }
 
 impl Course<'_> {
@@ -129,9 +137,10 @@ impl Course<'_> {
         if person == self.action.requester {
             return Err(bad("is of whoever asked for it"));
         }
-        if !self.voters.insert(body.voter.clone()) || !self.signers.insert(person) {
+        if !self.receipts.insert(body.id.clone()) || !self.signers.insert(person) {
             return Err(bad("is of somebody who had voted already"));
         }
+        self.voters.insert(body.voter.clone());
         Ok(())
     }
 
@@ -145,7 +154,8 @@ impl Course<'_> {
         }
         // That too few voted at all is told by whoever counts the receipts.
         let need = usize::from(self.action.need.max(1)).min(self.signers.len());
-        let voted = said.signers.is_subset(&self.signers) && said.signers.len() >= need;
+        let voted =
+            said.signers.is_subset(&self.signers) && said.signers.len() >= need && self.voters.len() >= need;
         if said.mandate.is_some() || voted {
             Ok(())
         } else {

@@ -159,12 +159,19 @@ fn a_receipt_counts_for_its_decision_its_time_and_one_person_who_did_not_ask() {
         assert_eq!(said, "was given before or after the time to decide", "{time}");
     }
     assert_eq!(bad(receipt("support", |_| {})), "is of whoever asked for it");
-    // One person's receipt under two names, and two receipts under one.
-    let renamed = receipt("a", |_| {}).replace("\"person\":\"a\"", "\"person\":\"c\"");
-    for second in [renamed, receipt("a", |body| body.voter.user = "ALIAS".into())] {
+    // One receipt under two names, two receipts under one name, and one account for two people.
+    let renamed = |body: String| body.replace("\"person\":\"a\"", "\"person\":\"c\"");
+    let alias = receipt("a", |body| {
+        body.voter.user = "ALIAS".into();
+        body.id = "rc_2".into();
+    });
+    for second in [renamed(receipt("a", |_| {})), alias] {
         let said = fault(&[vote("a", action().digest()), ("voted", second)]);
         assert_eq!(said, "`ap_1`: the receipt in entry 2 is of somebody who had voted already");
     }
+    let heir = renamed(receipt("a", |body| body.id = "rc_2".into()));
+    let said = fault(&[vote("a", action().digest()), ("voted", heir), claimed(&["a", "c"])]);
+    assert_eq!(said, "`ap_1`: entry 3 (`claimed`) names other signers than those who voted");
 }
 
 /// Whether a change to an export is found: it fails, or vouches for less than before. `None` if it says
