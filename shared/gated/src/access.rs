@@ -7,7 +7,8 @@
 //! {"execution":"ap1_…","customer":"cus_1","change":"pause","note":"unpaid since March"}
 //! ```
 //!
-//! `change` is `pause` or `restore`; `note` is absent without one. `execution` is the same as the
+//! The customer's id tells Stripe's test mode from live mode: no id is of both. `change` is `pause` or
+//! `restore`; `note` is absent without one. `execution` is the same as the
 //! header: the application keeps it, does a change once for it, and answers a repetition as it
 //! answered before:
 //!
