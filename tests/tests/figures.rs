@@ -90,7 +90,9 @@ async fn each_invocation_writes_its_figures_once_and_only_those_of_the_table() {
     world.work(|| None).await;
     let lines = taken(&of_processor);
     assert!(lines.len() > 10);
-    lines.iter().for_each(|line| check(line, "processor"));
+    for line in &lines {
+        check(line, "processor");
+    }
     let of = |name: &str| lines.iter().filter_map(|line| line[name].as_u64()).sum::<u64>();
     assert_eq!(of("events_received"), u64::try_from(world.handled_events().len()).unwrap());
     assert!(of("steps_sent_alert") > 0 && lines.iter().all(|line| line["event_age"].is_array()));
@@ -112,7 +114,9 @@ async fn each_invocation_writes_its_figures_once_and_only_those_of_the_table() {
     }
     approver::handle(&world.approver, json!({ "schedule": "settle" })).await.unwrap();
     let lines = taken(&of_approver);
-    lines.iter().for_each(|line| check(line, "approver"));
+    for line in &lines {
+        check(line, "approver");
+    }
     for name in ["votes_approve", "votes_within_5s", "time_to_decision", "proposals_executed", "settlements"]
     {
         assert!(lines.iter().any(|line| !line[name].is_null()), "{name}");
@@ -122,7 +126,9 @@ async fn each_invocation_writes_its_figures_once_and_only_those_of_the_table() {
         world.sweep(*sweep).await;
         let lines = taken(&of_reconciler);
         assert!(lines.len() <= 1, "{sweep:?}: one invocation, one line");
-        lines.iter().for_each(|line| check(line, "reconciler"));
+        for line in &lines {
+            check(line, "reconciler");
+        }
     }
     world.wait(3600);
     world.sweep(Sweep::Deadlines).await;

@@ -361,14 +361,12 @@ pub(crate) async fn recount(turn: Turn<'_>, file: &ProposalFile) -> Result<Resul
     let mut own_passkeys: BTreeMap<PersonId, Passkeys> = BTreeMap::new();
     for vote in &file.votes {
         let voter = &vote.receipt.body.voter;
+        let person = turn.app.approvals.person_of(voter).await?;
         // An account that somebody else has by now votes for nobody.
-        let person = turn.app.approvals.person_of(voter).await?.filter(|person| person.id == vote.person);
-        if let Some(person) = person {
-            if vote.receipt.assertion.is_some() {
-                let own = turn.app.approvals.passkeys(&person.id).await?.value;
-                own_passkeys.insert(person.id.clone(), own);
-            }
-            people.insert(voter.clone(), person);
+        let Some(person) = person.filter(|person| person.id == vote.person) else { continue };
+        if vote.receipt.assertion.is_some() {
+            let own = turn.app.approvals.passkeys(&person.id).await?.value;
+            own_passkeys.insert(person.id.clone(), own);
         }
         people.insert(voter.clone(), person);
     }

@@ -102,7 +102,12 @@ impl World {
     /// What is written in the only ticket.
     fn notes(&self) -> Vec<String> {
         let [ticket] = self.tickets().try_into().unwrap();
-        ticket.entries.iter().inspect(|entry| assert!(!entry.public)).map(sandbox::help_desk::Entry::seen).collect()
+        ticket
+            .entries
+            .iter()
+            .inspect(|entry| assert!(!entry.public))
+            .map(sandbox::help_desk::Entry::seen)
+            .collect()
     }
 
     /// Faults of the call that makes a ticket, or writes a note on thread `on`.
@@ -375,7 +380,9 @@ async fn a_customer_is_found_by_address_only_if_that_is_certain() {
         (vec![], Some(0)),
     ] {
         for world in World::both().await {
-            people.iter().for_each(|person| world.seed(person, &[said("Hello", "open", NOON)]));
+            for person in &people {
+                world.seed(person, &[said("Hello", "open", NOON)]);
+            }
             let now = Timestamp::from_seconds(NOON);
             match world.desk.conversations(&customer, Some("c@d.test"), now).await {
                 Ok(read) => assert_eq!(Some(read.items.len()), found, "{people:?}"),

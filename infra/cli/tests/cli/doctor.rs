@@ -186,7 +186,8 @@ async fn what_does_not_work_fails_with_what_to_do_and_hides_nothing_else() {
         deployment.variables["AWS_ENDPOINT_URL_SESV2"].clone(),
     );
     let (refuses, boxed) = (format!("{app}/refuses"), format!("{ses}/boxed"));
-    let bad: [(&[(&str, &str)], &str, &str); 12] = [
+    type Changed<'a> = &'a [(&'a str, &'a str)];
+    let bad: [(Changed<'_>, &str, &str); 12] = [
         (&[("SESSION_KEYS_SECRET", "nowhere")], "secrets", "there is no secret `nowhere`; create it"),
         (&[("WEBHOOK_SECRETS", "default=nowhere")], "secrets", "there is no secret `nowhere`; create it"),
         (&[("SLACK_TOKEN_SECRET", "crm")], "Slack", "store its bot token"),

@@ -16,6 +16,8 @@ use serde_json::Value;
 use super::overwrite;
 use crate::world::{Browser, LOGS, World, deliver};
 
+type Overtake<'a> = &'a dyn Fn(&World, &str);
+
 #[tokio::test]
 async fn abuse_43_what_stripe_overtook_is_not_done() {
     let change = |world: &World, charge: &str, edit: &dyn Fn(&mut Value)| {
@@ -23,7 +25,6 @@ async fn abuse_43_what_stripe_overtook_is_not_done() {
         edit(&mut object);
         world.sandbox.stripe.put_object(&object).unwrap();
     };
-    type Overtake<'a> = &'a dyn Fn(&World, &str);
     let moves: [(&str, Overtake<'_>); 5] = [
         ("partial refund", &|world, charge| {
             world.sandbox.stripe.refund(charge, Some(100), "duplicate").unwrap();

@@ -33,13 +33,13 @@ impl Standing {
         match (event, self) {
             (_, Self::Over) => Err("comes after the end"),
             ("voted", Self::Open) => Ok(Self::Open),
-            ("denied" | "withdrawn" | "expired", Self::Open) => Ok(Self::Over),
             ("claimed", Self::Open) => Ok(Self::Running { unknown: false }),
-            ("stale" | "tampered", _) => Ok(Self::Over),
             ("reclaimed", Self::Running { unknown }) => Ok(Self::Running { unknown }),
             ("unknown", Self::Running { .. }) => Ok(Self::Running { unknown: true }),
-            ("executed" | "failed", Self::Running { .. }) => Ok(Self::Over),
-            ("resolved", Self::Running { unknown: true }) => Ok(Self::Over),
+            ("denied" | "withdrawn" | "expired", Self::Open)
+            | ("stale" | "tampered", _)
+            | ("executed" | "failed", Self::Running { .. })
+            | ("resolved", Self::Running { unknown: true }) => Ok(Self::Over),
             ("resolved", Self::Running { unknown: false }) => {
                 Err("says what became of an outcome that was not unknown")
             }

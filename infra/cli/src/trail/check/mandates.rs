@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn whatever_a_mandate_does_not_cover_is_named() {
-        let cases: [(&str, fn(&mut Given)); 11] = [
+        type Change = fn(&mut Given);
+        let cases: [(&str, Change); 11] = [
             ("counts people who did not sign", |given| given.signers = vec!["a", "c"]),
             ("too few", |given| given.signers = vec!["a"]),
             ("counts people", |given| given.used.requester = PersonId::parse("a").unwrap()),
