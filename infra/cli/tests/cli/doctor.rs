@@ -178,6 +178,9 @@ async fn a_deployment_in_which_everything_works_is_well() {
     assert!(deployment.sandbox.slack.messages().is_empty(), "nothing was posted");
 }
 
+/// Variables that are set otherwise.
+type Changed<'a> = &'a [(&'a str, &'a str)];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_work_fails_with_what_to_do_and_hides_nothing_else() {
     let deployment = Deployment::new().await;
@@ -186,7 +189,6 @@ async fn what_does_not_work_fails_with_what_to_do_and_hides_nothing_else() {
         deployment.variables["AWS_ENDPOINT_URL_SESV2"].clone(),
     );
     let (refuses, boxed) = (format!("{app}/refuses"), format!("{ses}/boxed"));
-    type Changed<'a> = &'a [(&'a str, &'a str)];
     let bad: [(Changed<'_>, &str, &str); 12] = [
         (&[("SESSION_KEYS_SECRET", "nowhere")], "secrets", "there is no secret `nowhere`; create it"),
         (&[("WEBHOOK_SECRETS", "default=nowhere")], "secrets", "there is no secret `nowhere`; create it"),
