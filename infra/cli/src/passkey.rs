@@ -61,10 +61,13 @@ fn ask(of: &PasskeysOf, wanted: Wanted, env: &Env) -> Result<End> {
             let registry = Approvals::new(client.dynamodb(), table);
             runtime.block_on(answer(&registry, &asked, (system_clock())()))?
         }
-        None => if let Ok(base) = Base::parse(&of.api) { runtime.block_on(ask_local(&base, &asked))? } else {
-            let wrong = format!("`{}` is not the URL of a pipeline, as http://localhost:8400", of.api);
-            return Ok(End::usage(wrong));
-        },
+        None => {
+            let Ok(base) = Base::parse(&of.api) else {
+                let wrong = format!("`{}` is not the URL of a pipeline, as http://localhost:8400", of.api);
+                return Ok(End::usage(wrong));
+            };
+            runtime.block_on(ask_local(&base, &asked))?
+        }
     };
     Ok(match said {
         Ok(said) => End::good(said),

@@ -102,7 +102,12 @@ impl World {
     /// What is written in the only ticket.
     fn notes(&self) -> Vec<String> {
         let [ticket] = self.tickets().try_into().unwrap();
-        ticket.entries.iter().inspect(|entry| assert!(!entry.public)).map(sandbox::help_desk::Entry::seen).collect()
+        ticket
+            .entries
+            .iter()
+            .inspect(|entry| assert!(!entry.public))
+            .map(sandbox::help_desk::Entry::seen)
+            .collect()
     }
 
     /// Faults of the call that makes a ticket, or writes a note on thread `on`.
