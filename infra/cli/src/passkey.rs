@@ -62,12 +62,11 @@ fn ask(of: &PasskeysOf, wanted: Wanted, env: &Env) -> Result<End> {
             runtime.block_on(answer(&registry, &asked, (system_clock())()))?
         }
         None => {
-            if let Ok(base) = Base::parse(&of.api) {
-                runtime.block_on(ask_local(&base, &asked))?
-            } else {
+            let Ok(base) = Base::parse(&of.api) else {
                 let wrong = format!("`{}` is not the URL of a pipeline, as http://localhost:8400", of.api);
                 return Ok(End::usage(wrong));
-            }
+            };
+            runtime.block_on(ask_local(&base, &asked))?
         }
     };
     Ok(match said {
