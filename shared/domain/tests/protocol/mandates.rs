@@ -538,11 +538,8 @@ impl World {
                 }
                 if !request.asked {
                     to(Request { asked: true, ..request });
-                } else if i64::from(self.now) < LIFE && !self.frozen {
-                    // A forged row can hold the asker's signature.
-                    for bit in [ASKER, ONE].into_iter().filter(|bit| request.votes & bit == 0) {
-                        to(Request { votes: request.votes | bit, ..request });
-                    }
+                } else if i64::from(self.now) < LIFE && !self.frozen && request.votes & ONE == 0 {
+                    to(Request { votes: request.votes | ONE, ..request });
                 }
                 for step in [Step::Deny, Step::Expire] {
                     if let Some(phase) = moves(setting, request.phase, step, self.now) {

@@ -20,7 +20,7 @@ use crate::{
     abuse::{change_person as change, races::poll_once},
     browser::{Answer, Browser, encoded},
     engine::subscription,
-    world::{World, person},
+    world::{World, person, policy},
 };
 
 #[tokio::test]
@@ -317,9 +317,10 @@ async fn stopped_while_it_is_being_used_it_is_either_used_before_or_not_at_all()
 async fn who_changed_the_rule_last_does_not_sign_a_mandate_under_it() {
     let world = World::new().await;
     let folder = changed_policy("author", "manifest.toml", |text| {
-        let (before, after) = text.split_once("[rule.\"support-asks\"]\nby = \"").unwrap();
-        let (_, after) = after.split_once('"').unwrap();
-        format!("{before}[rule.\"support-asks\"]\nby = \"lead@example.test\"{after}")
+        let content = runtime::policy::load(&policy()).unwrap().contents()[RULE];
+        let others = text.split("\n[rule.").filter(|rule| !rule.starts_with("\"support-asks\"]"));
+        let others = others.collect::<Vec<_>>().join("\n[rule.");
+        format!("{others}\n[rule.\"{RULE}\"]\nby = \"lead@example.test\"\ncontent = \"{content}\"\n")
     });
     let app = world.under(&folder).await;
     change(&world, FINANCE_LEAD, |lead| lead.emails = vec!["lead@example.test".into()]).await;
