@@ -368,6 +368,7 @@ pub(crate) async fn recount(turn: Turn<'_>, file: &ProposalFile) -> Result<Resul
             let own = turn.app.approvals.passkeys(&person.id).await?.value;
             own_passkeys.insert(person.id.clone(), own);
         }
+        people.insert(voter.clone(), person);
     }
     // Nobody has to be asked about the customer before there is a vote that could count.
     let customer = if people.is_empty() { None } else { eligible::customer_address(turn, row).await? };
