@@ -177,7 +177,7 @@ pub(super) async fn decide(turn: Turn<'_>, request: &Request, id: &str) -> Resul
             let assertion = assertion.as_ref();
             let (person, identity) = (&me.person, &me.session.identity);
             let ballot = Ballot { person, identity, digest, decision, typed: &typed, assertion };
-            ballot::cast(turn, &id, &ballot).await?
+            Box::pin(ballot::cast(turn, &id, &ballot)).await?
         }
         Err(refused) => {
             turn.metrics.count_by("passkeys_refused", refused.word(), 1);

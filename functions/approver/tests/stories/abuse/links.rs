@@ -25,8 +25,8 @@ struct Sent {
 }
 
 async fn sent() -> Sent {
-    let world = World::new().await;
-    let (id, _) = world.proposed(1999).await;
+    let world = Box::pin(World::new()).await;
+    let (id, _) = Box::pin(world.proposed(1999)).await;
     let link = world.link_of(FINANCE_LEAD);
     let (path, token) = link.split_once("?t=").unwrap();
     let (path, token) = (path.to_owned(), token.to_owned());
