@@ -9,15 +9,20 @@
     reason = "a test that cannot go on fails"
 )]
 
+use std::sync::Arc;
+
+use connectors::help_desk::{HelpDesk, Intercom};
 use domain::{
     Case, CaseKind, CustomerId,
     classify::Bucket,
     plan::{Interlock, StepKind},
 };
+use runtime::http::Base;
 use sandbox::{
+    Loopback, Shelf,
     application::Fault,
     crm::Entry,
-    help_desk::{Person, Said},
+    help_desk::{Person, Said, intercom},
     people::{FINANCE_LEAD, FINANCE_SECOND, SUPPORT},
 };
 use serde_json::Value;
@@ -164,9 +169,15 @@ async fn nobody_is_written_to_about_money_while_they_wait_for_urgent_help() {
 
 /// A customer's dispute of the one charge, and its invoice.
 async fn disputed(world: &World) -> (Case, Value) {
+    disputed_by(world, |_| ()).await
+}
+
+/// The same; whoever is to know the customer hears their id.
+async fn disputed_by(world: &World, known: impl FnOnce(&str)) -> (Case, Value) {
     let stripe = &world.sandbox.stripe;
     let customer = stripe.create_customer("Acme", "canary@example.test").unwrap();
     let customer = customer["id"].as_str().unwrap();
+    known(customer);
     stripe.attach_card(customer, "pm_card_visa").unwrap();
     stripe.subscribe(customer, 29_900, "usd").unwrap();
     let invoice = stripe.objects("invoice").remove(0);
@@ -196,6 +207,40 @@ async fn a_dispute_makes_one_ticket_in_the_help_desk_however_often_it_is_told() 
     let [ticket] = tickets.as_slice() else { panic!("{tickets:?}") };
     assert!(ticket.case.as_ref().unwrap().ends_with(&case.key.to_string()), "{ticket:?}");
     assert!(ticket.entries.iter().all(|entry| !entry.public), "the customer sees none of it: {ticket:?}");
+}
+
+/// Intercom deduplicates nothing, and its search can be behind: an earlier try is waited for.
+#[tokio::test]
+async fn a_crash_between_intercoms_commit_and_our_record_makes_one_ticket() {
+    let mut world = World::with_systems().await;
+    let twin = intercom::Intercom::open("token", Shelf::memory().unwrap(), world.clock.clone()).unwrap();
+    let server = Loopback::serve(0, Arc::clone(&twin).router()).await.unwrap();
+    let base = Base::parse(&server.url()).unwrap();
+    let http = runtime::http::client(&[&base]).unwrap();
+    let kind = intercom::Intercom::TICKET_TYPE;
+    let client = Intercom::new(http, &base, "token".into(), kind, world.processor.clock.clone());
+    let desk = HelpDesk::Intercom(client);
+    world.processor.around.help_desk = Some(desk.clone());
+    world.reconciler.processor.around.help_desk = Some(desk);
+    twin.delay_search(600);
+    twin.fail("POST /tickets ", Fault::DropAfter, 1);
+    let known = |customer: &str| {
+        let (customer, name) = (Some(customer.to_owned()), "Acme".to_owned());
+        let email = "canary@example.test".to_owned();
+        twin.seed(&Person { customer, email, name }, &[]).unwrap();
+    };
+    let (case, _) = disputed_by(&world, known).await;
+    world.sweep_steps().await;
+    assert_eq!(twin.threads().len(), 1, "the search does not show it, and no second one is made");
+    world.wait(901);
+    world.sweep_steps().await;
+    let threads = twin.threads();
+    let [ticket] = threads.as_slice() else { panic!("{threads:?}") };
+    assert_eq!(ticket.case, Some(case.key.to_string()));
+    assert!(ticket.entries.iter().all(|entry| !entry.public), "the customer sees none of it: {ticket:?}");
+    let steps = world.steps(&case.key).await;
+    let step = steps.iter().find(|row| matches!(row.step.kind, StepKind::Ticket { .. })).unwrap();
+    assert_eq!(step.state, StepState::Done { vendor_id: ticket.id.clone() });
 }
 
 #[tokio::test]

@@ -337,7 +337,7 @@ async fn a_customers_markup_is_inert_and_no_error_tells_a_secret() {
         let held = serde_json::to_string(&world.work()).unwrap();
         assert!(held.len() < 100_000 && !held.contains('\u{202E}'), "{}", held.len());
         let nobody = CustomerId::parse("cus_2").unwrap();
-        let error = world.crm.put_note(&key("note"), &nobody, &text).await.unwrap_err();
+        let error = world.crm.put_note(&key("another"), &nobody, &text).await.unwrap_err();
         assert_eq!(error.verdict(), Verdict::GiveUp);
         let told = format!("{error:?} {} {:?}", error.explain(), world.crm);
         assert!(!told.contains("canary"), "{told}");

@@ -1,4 +1,10 @@
 //! What a decision costs: `cargo bench -p domain`.
+//!
+//! Wall-clock medians with 44 rules, on a machine whose two cores were busy, so that this had a little more than
+//! half of one: one decision with its entities 74 µs, all ten questions 276 µs; classifying, deciding and planning
+//! 149 to 240 µs, of which classifying is 1 µs; reading a recorded case and deciding it under two bundles 417 µs,
+//! so that 10,000 take 4 s on one core; loading the bundle 11 ms. They are upper bounds: the aims, 60 µs for one
+//! decision and 200 µs for the whole, are to be held against a machine that does nothing else.
 
 #![allow(
     clippy::expect_used,
