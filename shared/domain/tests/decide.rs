@@ -240,7 +240,7 @@ fn a_draft_is_put_before_the_approvers_where_the_policy_says_so_and_held_back_wi
         steps.filter_map(|step| request(&step.kind)).collect()
     };
     let decision = decided(&failed_payment());
-    let template = BTreeMap::from([("template".to_owned(), "recovery-update-card".to_owned())]);
+    let template = BTreeMap::from([("template".to_owned(), "recovery-update-card.en/2".to_owned())]);
     assert_eq!(requests(&decision), [("message.send".to_owned(), template)]);
     let draft = decision.steps.iter().find(|step| matches!(step.kind, StepKind::Draft(_))).unwrap();
     assert_eq!(draft.kept.as_deref(), Some("it is sent once it is approved"));

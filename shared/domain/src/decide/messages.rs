@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Turn, interlocks, links};
 use crate::{
+    CaseKind,
     context::{Conversations, Subject},
     plan::{Draft, Interlock, Step, StepKind, Suppression},
     policy::{Channel, ExceptionKind, Gated, Link, RenderError, Rung, Slot, Slots, Source},
@@ -50,22 +51,30 @@ pub(super) fn drafts(turn: &Turn<'_>, rung: &Rung, place: usize) -> (Vec<Step>, 
     (drafts, lacking)
 }
 
-/// Whether the policy has the agent put this message before the approvers, who may let it be sent.
+/// Whether the policy has the agent put this message before the approvers, who may let it be sent. They
+/// write it anew from an invoice or a charge; one about something else is left to a person.
 pub(super) fn is_put_to_approvers(turn: &Turn<'_>, draft: &Draft) -> bool {
     let autonomy = &turn.bundle.settings().autonomy;
-    draft.channel == "email" && autonomy.gated.get(SEND) == Some(&Gated::Approve)
+    draft.channel == "email"
+        && matches!(
+            turn.key.kind(),
+            CaseKind::Recovery | CaseKind::Charge | CaseKind::Dispute | CaseKind::Refund
+        )
+        && autonomy.gated.get(SEND) == Some(&Gated::Approve)
 }
 
 /// The request to send a draft that was taken. Whatever holds back the draft holds back the request; its
 /// words are the approver's own, from the same template.
 pub(super) fn request(turn: &Turn<'_>, step: &Step) -> Option<Step> {
     let StepKind::Draft(draft) = &step.kind else { return None };
-    let id = draft.template.split(['.', '/']).next().filter(|_| is_put_to_approvers(turn, draft))?;
+    if !is_put_to_approvers(turn, draft) {
+        return None;
+    }
     let kind = StepKind::Request {
         operation: SEND.to_owned(),
         origin: turn.context.origin.clone(),
         source: turn.context.event.clone(),
-        parameters: BTreeMap::from([("template".to_owned(), id.to_owned())]),
+        parameters: BTreeMap::from([("template".to_owned(), draft.template.clone())]),
     };
     Some(turn.step(kind, step.key.as_str()))
 }
