@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use domain::Timestamp;
-use stripe::client::{EventQuery, Occurred};
+use stripe::{
+    Listed,
+    client::{EventQuery, Occurred},
+};
 
 use crate::App;
 
@@ -14,7 +17,7 @@ const KEPT: i64 = 30 * 86_400;
 
 /// How old an event must be, in seconds: an event can show up in the list later than it was created, and
 /// what follows from it takes its time.
-const SETTLED: i64 = 1800;
+pub(crate) const SETTLED: i64 = 1800;
 
 /// A window, read whole.
 pub(crate) struct Window {
@@ -44,13 +47,7 @@ pub(crate) async fn next(app: &App, cursor: &str, types: &[&str]) -> Result<Opti
     }
     loop {
         let until = from.plus(width).min(end);
-        let query = EventQuery {
-            types: types.iter().map(|&kind| kind.to_owned()).collect(),
-            from: Some(from),
-            until: Some(until),
-            ..EventQuery::default()
-        };
-        let mut listed = processor.stripe.events(&query, now, "sweep").await?.value;
+        let mut listed = list(app, types, from, Some(until)).await?;
         if listed.complete || width <= 1 {
             listed.items.reverse();
             let unread = listed.skipped + usize::from(!listed.complete);
@@ -59,4 +56,27 @@ pub(crate) async fn next(app: &App, cursor: &str, types: &[&str]) -> Result<Opti
         // Too many for one look: a shorter time.
         width = (width / 4).max(1);
     }
+}
+
+/// What happened from a time until this moment, newest first; of very many the newest.
+///
+/// # Errors
+/// If Stripe does not answer.
+pub(crate) async fn latest(app: &App, types: &[&str], from: Timestamp) -> Result<Vec<Occurred>> {
+    Ok(list(app, types, from, None).await?.items)
+}
+
+async fn list(
+    app: &App,
+    types: &[&str],
+    from: Timestamp,
+    until: Option<Timestamp>,
+) -> Result<Listed<Occurred>> {
+    let query = EventQuery {
+        types: types.iter().map(|&kind| kind.to_owned()).collect(),
+        from: Some(from),
+        until,
+        ..EventQuery::default()
+    };
+    Ok(app.processor.stripe.events(&query, (app.processor.clock)(), "sweep").await?.value)
 }

@@ -146,9 +146,13 @@ impl Busy {
     async fn read(app: &App, window: Option<&Window>) -> Result<Self> {
         let cases = &app.processor.cases;
         let now = (app.processor.clock)();
+        // What happened since the window's end is as much under way.
+        let end = window.map_or(now.plus(-window::SETTLED), |window| window.until);
+        let latest = window::latest(app, &EVENTS, end).await?;
         let recent: Vec<_> = window
             .iter()
             .flat_map(|window| &window.events)
+            .chain(&latest)
             .map(|one| &one.envelope)
             .filter(|event| now.since(event.created) < PATIENCE)
             .collect();
