@@ -82,6 +82,7 @@ async fn each_drift_is_told_once_the_crm_is_repaired_and_access_is_put_before_th
     assert_eq!(counts(&world).await, [1, 0, 0]);
 
     // The same again is news again.
+    world.wait(60);
     mark(&world, &customers[0], "overdue");
     assert_eq!(counts(&world).await, [2, 1, 0]);
     access(&world, &customers[1], true);
@@ -95,6 +96,7 @@ async fn each_drift_is_told_once_the_crm_is_repaired_and_access_is_put_before_th
 #[tokio::test]
 async fn who_is_about_to_change_by_itself_is_not_compared_and_a_system_that_is_down_is_no_drift() {
     let (world, customers) = world().await;
+    assert_eq!(counts(&world).await, [0, 0, 0]);
     let stripe = &world.sandbox.stripe;
     let subscription =
         stripe.objects("subscription").into_iter().find(|one| one["customer"] == *customers[0]);

@@ -31,8 +31,8 @@ use serde_json::{Value, json};
 use store::StepState;
 use stories::{Calls, World, chaos::Dice};
 
-/// A quarter of an hour: how far time moves at once.
-const STEP: i64 = 900;
+/// Half an hour: how far time moves at once.
+const STEP: i64 = 1800;
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 const DAYS: i64 = 30;
@@ -112,6 +112,8 @@ struct Simulation {
     world: World,
     calls: Calls,
     dice: Dice,
+    /// Decides which runs are killed; by itself, since that depends on real time.
+    fate: Dice,
     customers: Vec<Customer>,
     /// What happens when, by the step.
     plan: BTreeMap<i64, Vec<(usize, Act)>>,
@@ -134,6 +136,7 @@ impl Simulation {
             world,
             calls,
             dice: Dice(seed),
+            fate: Dice(seed),
             customers: Vec::new(),
             plan: BTreeMap::new(),
             under_way: BTreeMap::new(),
@@ -275,30 +278,33 @@ impl Simulation {
             }
             if self.dice.below(100) < 10 {
                 self.tally.doubled += 1;
-                let later = step + i64::try_from(self.dice.below(50)).unwrap();
+                let later = step + i64::try_from(self.dice.below(24)).unwrap();
                 self.under_way.entry(later).or_default().push(event.clone());
             }
             let mut arrives = step;
             if self.dice.below(100) < 20 {
                 self.tally.late += 1;
-                arrives += 1 + i64::try_from(self.dice.below(8)).unwrap();
+                arrives += 1 + i64::try_from(self.dice.below(4)).unwrap();
             }
             self.under_way.entry(arrives).or_default().push(event);
         }
     }
 
-    /// Vendors fail for an hour each.
+    /// Vendors fail for a time, at most an hour each.
     fn outages(&self, time: i64) {
-        let sandbox = &self.world.sandbox;
-        let begins = |day: i64| time == day * DAY;
+        let (sandbox, begins) = (&self.world.sandbox, |day: i64| time == day * DAY);
         if begins(5) || begins(16) {
-            sandbox.stripe.fault(Fault::ServerError { commits: false }, "GET /v1/", 60);
+            // Few, since each costs the tries of a client, in real time.
+            sandbox.stripe.fault(Fault::ServerError { commits: false }, "GET /v1/", 24);
         }
         if begins(8) {
-            sandbox.hubspot.fail("POST /crm/v3/objects/tasks", fault::Fault::ServerError, 20);
+            sandbox.hubspot.fail("POST /crm/v3/objects/tasks", fault::Fault::ServerError, 12);
         }
         if begins(12) {
-            sandbox.application.fail("GET /customers", fault::Fault::ServerError, 20);
+            sandbox.application.fail("GET /customers", fault::Fault::ServerError, 12);
+        }
+        if [5, 16].iter().any(|day| time == day * DAY + HOUR) {
+            sandbox.stripe.clear_faults();
         }
     }
 
@@ -315,12 +321,12 @@ impl Simulation {
             assert_eq!(self.world.deliver(&event).await, 200);
         }
         if !DOWN.contains(&time) {
-            let (dice, tally) = (&mut self.dice, &mut self.tally);
+            let (dice, tally) = (&mut self.fate, &mut self.tally);
             let mut fate = || (dice.below(40) == 0).then(|| 1 + u32::try_from(dice.below(300)).unwrap());
             self.world.work(|| fate().inspect(|_| tally.killed += 1)).await;
         }
         self.world.work_approvals(|| None).await;
-        if step % 4 == 3 {
+        if step % 2 == 1 {
             self.sweep(time).await;
         }
         self.world.wait(u64::try_from(STEP).unwrap());
@@ -364,7 +370,7 @@ impl Simulation {
     }
 
     fn is_outage(&self, time: i64) -> bool {
-        [5, 8, 12, 16].iter().any(|day| (day * DAY..day * DAY + 3 * HOUR).contains(&time))
+        [5, 8, 12, 16].iter().any(|day| (day * DAY..day * DAY + 2 * HOUR).contains(&time))
     }
 
     async fn run(&mut self) {
@@ -373,7 +379,7 @@ impl Simulation {
         }
         // What is still under way arrives, and the hours after it.
         let last = DAYS * DAY / STEP;
-        for step in last..last + 60 {
+        for step in last..last + 30 {
             self.step(step).await;
         }
     }
@@ -397,8 +403,10 @@ impl Simulation {
         }
         let mut said: BTreeMap<String, usize> = BTreeMap::new();
         for message in self.world.sandbox.slack.messages() {
-            let key = message.metadata.as_ref().and_then(|one| one["event_payload"]["key"].as_str());
-            *said.entry(key.unwrap_or_default().to_owned()).or_default() += 1;
+            let Some(metadata) = &message.metadata else { continue };
+            if metadata["event_type"] == "countersign_step" {
+                *said.entry(text(&metadata["event_payload"], "key")).or_default() += 1;
+            }
         }
         assert!(said.values().all(|times| *times == 1), "a message was doubled");
         for kind in ["tasks", "notes"] {
