@@ -34,7 +34,10 @@ async fn the_binary_runs_the_sweep_that_its_schedule_names_and_refuses_any_other
 
     let api = RuntimeApi::start(Clock::running()).await.unwrap();
     let process = api.spawn("reconciler", env!("CARGO_BIN_EXE_reconciler"), variables).unwrap();
-    assert_eq!(api.invoke(json!({ "sweep": "steps" })).await.unwrap(), json!({ "due": 0, "failed": 0 }));
+    assert_eq!(
+        api.invoke(json!({ "sweep": "steps" })).await.unwrap(),
+        json!({ "due": 0, "cards": 0, "failed": 0 })
+    );
     let swept = api.invoke(json!({ "sweep": "events" })).await.unwrap();
     assert_eq!(swept, json!({ "listed": 0, "missed": 0, "skipped": 0, "complete": true }));
     let refused = api.invoke(json!({ "sweep": "everything" })).await.unwrap_err().to_string();
