@@ -47,6 +47,7 @@ pub use settings::{
     Autonomy, Churn, Controlled, DisputeSettings, Escalation, Exception, ExceptionKind, Frequency, Gated,
     Segment, Settings, Source, Thresholds,
 };
+pub(crate) use slot::visible;
 pub use slot::{Link, NAME, NotALink, Slot, SlotType, Slots, TEXT};
 pub use template::{Audience, Channel, Message, RenderError, Template};
 pub use templates::Templates;
