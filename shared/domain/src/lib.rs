@@ -1,10 +1,11 @@
 //! What Countersign knows about billing, and nothing else: cases, context, classification, policy,
-//! plans, approvals and the trail.
+//! plans, advice, approvals and the trail.
 //!
 //! Everything here is pure. There is no I/O, no clock and no environment: time and ids come in as
 //! arguments, and the same input gives the same output, which is what lets a decision be replayed
 //! (I6).
 
+pub mod advice;
 pub mod approval;
 pub mod case;
 pub mod classify;

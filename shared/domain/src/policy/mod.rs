@@ -50,6 +50,7 @@ pub use settings::{
     Autonomy, Churn, Controlled, DisputeSettings, Escalation, Exception, ExceptionKind, Frequency, Gated,
     Reaction, Segment, Settings, Source, Thresholds, WRITES, Watch,
 };
+pub(crate) use slot::visible;
 pub use slot::{Link, NAME, NotALink, Slot, SlotType, Slots, TEXT};
 pub use template::{Audience, Channel, Message, RenderError, Template};
 pub use templates::Templates;

@@ -144,7 +144,7 @@ impl Link {
 
 /// A text in one line without what cannot be seen: control characters, marks that change the direction
 /// of writing, and everything of no width. Spaces and line breaks of every kind become one space.
-pub(super) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let seen: String = text
         .chars()
         .filter_map(|sign| match sign {

@@ -44,6 +44,11 @@ impl Zone {
         Instant::from_second(at.seconds()).ok().map(|instant| self.0.to_datetime(instant))
     }
 
+    /// The day that the calendar shows there, by ISO 8601: `2026-11-24`.
+    pub fn day(&self, at: Timestamp) -> Option<String> {
+        self.local(at).map(|there| there.date().to_string())
+    }
+
     /// When the clock changes next after an instant.
     pub(super) fn next_clock_change(&self, after: Timestamp) -> Option<Timestamp> {
         let change = self.0.following(Instant::from_second(after.seconds()).ok()?).next()?;

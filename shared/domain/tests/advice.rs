@@ -1,0 +1,82 @@
+//! What a model may say, over two corpora: texts that must pass and texts of which none may.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    Currency, Money, Timestamp,
+    advice::{Facts, Reader, Refusal, check},
+    policy::{Locale, Zone},
+};
+
+const HONEST: &str = include_str!("advice/honest.txt");
+const HOSTILE: &str = include_str!("advice/hostile.txt");
+
+/// The case that all texts are about: 49 dollars, 24 November, a renewal on the 30th.
+fn facts(words: &[&str]) -> Facts {
+    let set = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect::<BTreeSet<String>>();
+    Facts {
+        money: vec![Money::new(4_900, Currency::parse("usd").unwrap())],
+        dates: [1_795_500_000, 1_796_018_400].map(Timestamp::from_seconds).into(),
+        names: set(&["Example Software", "Visa"]),
+        ids: set(&["in_1Abc", "INV-0042"]),
+        counts: [1, 2, 3, 14].into(),
+        words: set(words),
+    }
+}
+
+/// Each text with its reader and facts, from lines below headings: `# customer de, paid`.
+fn corpus(source: &str) -> Vec<(Reader, Facts, &str)> {
+    let (mut reader, mut known) = (Reader::Team, facts(&[]));
+    let mut texts = Vec::new();
+    for line in source.lines().filter(|line| !line.is_empty()) {
+        let Some(heading) = line.strip_prefix("# ") else {
+            texts.push((reader, known.clone(), line));
+            continue;
+        };
+        let (who, words) = heading.split_once(", ").unwrap_or((heading, ""));
+        reader = match who {
+            "customer en" => Reader::Customer(Locale::En),
+            "customer de" => Reader::Customer(Locale::De),
+            "team" => Reader::Team,
+            other => panic!("no reader: {other}"),
+        };
+        known = facts(&words.split_whitespace().collect::<Vec<_>>());
+    }
+    texts
+}
+
+fn answer(text: &(Reader, Facts, &str)) -> Result<(), Refusal> {
+    // `\u{200b}` in a line stands for the sign itself, so that a reader of the file sees it.
+    let written = unescape(text.2);
+    check(&written, &text.1, text.0, &Zone::UTC).map(|checked| assert_eq!(checked.as_str(), written.trim()))
+}
+
+fn unescape(line: &str) -> String {
+    let mut parts = line.split("\\u{");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_once('}').expect("a closed escape");
+        text.push(char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap());
+        text.push_str(rest);
+    }
+    text
+}
+
+#[test]
+fn of_the_honest_texts_at_least_95_in_100_pass() {
+    let texts = corpus(HONEST);
+    let refused: Vec<String> =
+        texts.iter().filter_map(|text| answer(text).err().map(|why| format!("{why}: {}", text.2))).collect();
+    println!("{} of {} honest texts pass", texts.len() - refused.len(), texts.len());
+    assert!(texts.len() >= 100);
+    assert!(refused.len() * 20 <= texts.len(), "{}", refused.join("\n"));
+}
+
+#[test]
+fn of_the_hostile_texts_none_passes() {
+    let texts = corpus(HOSTILE);
+    let passed: Vec<&str> = texts.iter().filter(|text| answer(text).is_ok()).map(|text| text.2).collect();
+    println!("{} hostile texts refused", texts.len() - passed.len());
+    assert!(texts.len() >= 300, "{}", texts.len());
+    assert!(passed.is_empty(), "{}", passed.join("\n"));
+}
