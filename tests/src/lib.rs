@@ -17,7 +17,6 @@
 
 mod browser;
 pub mod chaos;
-mod count;
 mod http;
 mod log;
 mod people;
@@ -42,7 +41,6 @@ use sha2::Sha256;
 use store::{Cases, StepRow};
 
 pub use browser::Browser;
-pub use count::Calls;
 pub use http::Answer;
 pub use log::captured_log;
 

@@ -55,19 +55,16 @@ pub(crate) fn remove(one: &OnePasskey, env: &Env) -> Result<End> {
 fn ask(of: &PasskeysOf, wanted: Wanted, env: &Env) -> Result<End> {
     let asked = Asked { id: of.id.clone(), wanted };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let said = match &of.table {
-        Some(table) => {
-            let client = Aws::from_env(env).context("AWS credentials are read from the environment")?;
-            let registry = Approvals::new(client.dynamodb(), table);
-            runtime.block_on(answer(&registry, &asked, (system_clock())()))?
-        }
-        None => {
-            let Ok(base) = Base::parse(&of.api) else {
-                let wrong = format!("`{}` is not the URL of a pipeline, as http://localhost:8400", of.api);
-                return Ok(End::usage(wrong));
-            };
-            runtime.block_on(ask_local(&base, &asked))?
-        }
+    let said = if let Some(table) = &of.table {
+        let client = Aws::from_env(env).context("AWS credentials are read from the environment")?;
+        let registry = Approvals::new(client.dynamodb(), table);
+        runtime.block_on(answer(&registry, &asked, (system_clock())()))?
+    } else {
+        let Ok(base) = Base::parse(&of.api) else {
+            let wrong = format!("`{}` is not the URL of a pipeline, as http://localhost:8400", of.api);
+            return Ok(End::usage(wrong));
+        };
+        runtime.block_on(ask_local(&base, &asked))?
     };
     Ok(match said {
         Ok(said) => End::good(said),
