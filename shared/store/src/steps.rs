@@ -225,9 +225,7 @@ impl Cases {
                 .replace("the case", case_item(&after)?, before.version)
                 .create("the trail", trail_item(&format!("CASE#{case}"), &entry)?);
         }
-        all.commit(&self.client, &(before.version, row.tries, by, now))
-            .await
-            .map_err(Cancelled::into_error)?;
+        all.commit(&self.client, &(before.version, &row, by, now)).await.map_err(Cancelled::into_error)?;
         Ok(Retry::Queued(kind.to_owned()))
     }
 

@@ -297,13 +297,13 @@ async fn the_kill_switch_refuses_a_turn_that_was_decided_before_it_was_turned_on
 #[tokio::test]
 async fn a_card_lags_behind_when_its_case_moves_until_it_shows_the_newest() {
     let world = world().await;
-    let key = key("in_1");
-    let before = world.cases.turn_state(&key, None).await.unwrap();
+    let (key, customer) = (key("in_1"), CustomerId::parse("cus_1").ok());
+    let before = world.cases.turn_state(&key, customer.as_ref()).await.unwrap();
     commit(&world, &before, &key, None, &[]).await.unwrap();
     let due = async |now| world.cases.due_cards(now, 10).await.unwrap().rows;
     assert!(due(NOW.plus(9999)).await.is_empty(), "a new case has no card yet");
 
-    let before = world.cases.turn_state(&key, CustomerId::parse("cus_1").ok().as_ref()).await.unwrap();
+    let before = world.cases.turn_state(&key, customer.as_ref()).await.unwrap();
     commit(&world, &before, &key, None, &[step(&key)]).await.unwrap();
     assert!(due(NOW.plus(89)).await.is_empty(), "its own run shows it");
     assert_eq!(due(NOW.plus(90)).await, std::slice::from_ref(&key));
