@@ -134,7 +134,7 @@ pub(super) fn shown(charts: &[Chart]) -> Markup {
 const WIDTH: u64 = 300;
 const HEIGHT: u64 = 96;
 const ROW: u64 = 18;
-const LABEL: u64 = 130;
+const LABEL: u64 = 150;
 
 fn columns(values: &[u64]) -> Markup {
     let most = values.iter().copied().max().unwrap_or_default().max(1);
@@ -177,7 +177,7 @@ mod tests {
     fn bars_are_as_long_as_their_values_and_labels_are_text() {
         let shown = bars(&[("<b>".to_owned(), 10, "good"), ("half".to_owned(), 5, "bad")]).into_string();
         assert!(shown.contains("&lt;b&gt;") && !shown.contains("<b>"), "{shown}");
-        assert!(shown.contains(r#"width="130""#) && shown.contains(r#"width="65""#), "{shown}");
+        assert!(shown.contains(r#"width="110""#) && shown.contains(r#"width="55""#), "{shown}");
     }
 
     #[test]
