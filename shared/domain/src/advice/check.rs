@@ -24,7 +24,7 @@ pub enum Reader {
     Team,
 }
 
-/// A text that was checked against the facts of its case. Only [`check`] makes one.
+/// A text that was checked against the facts of its case. Only [`check()`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Checked(String);

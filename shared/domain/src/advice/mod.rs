@@ -2,7 +2,7 @@
 //! and never decides; its absence changes nothing but words (I8).
 //!
 //! Everything that a model writes is taken for the work of a stranger. It is parsed strictly
-//! ([`Advice::parse`]), and each of its texts is checked against the facts of the case ([`check`]) before
+//! ([`Advice::parse`]), and each of its texts is checked against the facts of the case ([`check()`]) before
 //! it becomes a [`Checked`] text, which is the only kind that a draft or a page accepts.
 //!
 //! What customers read is written in a *closed* language: facts of the case, approved phrases and a list of

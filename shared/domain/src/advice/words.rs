@@ -1,4 +1,4 @@
-//! The word lists of [`words.toml`](https://toml.io), read once.
+//! The word lists of `words.toml`, read once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
