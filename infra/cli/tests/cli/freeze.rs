@@ -1,29 +1,16 @@
 //! The switch that stops everything, and the end of a link key.
 
-use runtime::{Env, aws::Aws};
 use store::{Approvals, Cases};
 
-use crate::support::{Ran, countersign};
+use crate::support::Tables;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_command_stops_both_tables_and_says_when_they_disagree() {
-    let tables = sandbox::dynamodb::serve(0, None).await.unwrap();
-    let url = tables.url();
-    let variables = [
-        ("AWS_REGION", "eu-central-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_ENDPOINT_URL", url.as_str()),
-    ];
-    let client = Aws::from_env(&Env::from(variables)).unwrap().dynamodb();
-    for table in ["cases", "approvals"] {
-        store::schema::create(&client, table).await.unwrap();
-    }
-    let (cases, approvals) = (Cases::new(client.clone(), "cases"), Approvals::new(client, "approvals"));
+    let tables = Tables::of(&["cases", "approvals"]).await;
+    let (cases, approvals) =
+        (Cases::new(tables.client.clone(), "cases"), Approvals::new(tables.client.clone(), "approvals"));
     let run = async |line: &[&str]| {
-        let mut command = countersign(line);
-        command.envs(variables);
-        let ran = tokio::task::spawn_blocking(move || Ran::of(&mut command, b"")).await.unwrap();
+        let ran = tables.run(line).await;
         (ran.code, format!("{}{}", ran.out, ran.error))
     };
     let both = ["--cases-table", "cases", "--approvals-table", "approvals"];

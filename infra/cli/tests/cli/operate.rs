@@ -49,7 +49,7 @@ impl Place {
         let mut command = countersign(arguments);
         command.envs(self.sandbox.variables(Function::Reconciler));
         command.env("STRIPE_READ_KEY", &self.sandbox.keys.stripe_read_key);
-        tokio::task::spawn_blocking(move || Ran::of(&mut command, b"")).await.unwrap()
+        Ran::beside(command).await
     }
 
     fn url(&self, queue: &str) -> String {

@@ -9,11 +9,10 @@ use domain::{
     policy::Verdict,
     trail::Head,
 };
-use runtime::{Env, aws::Aws};
 use serde_json::json;
 use store::{Cases, StepState, Turn};
 
-use crate::support::{Local, Ran, countersign};
+use crate::support::{Local, Ran, Tables, countersign};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
@@ -63,43 +62,29 @@ async fn failed(cases: &Cases) -> Step {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_step_is_told_with_its_reason_and_queued_again_once() {
-    let tables = sandbox::dynamodb::serve(0, None).await.unwrap();
-    let url = tables.url();
-    let variables = [
-        ("AWS_REGION", "eu-central-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_ENDPOINT_URL", url.as_str()),
-    ];
-    let client = Aws::from_env(&Env::from(variables)).unwrap().dynamodb();
-    store::schema::create(&client, "cases").await.unwrap();
-    let cases = Cases::new(client, "cases");
+    let tables = Tables::of(&["cases"]).await;
+    let cases = Cases::new(tables.client.clone(), "cases");
     let step = failed(&cases).await;
-    let run = async |arguments: &[&str]| {
-        let mut command = countersign(arguments);
-        command.envs(variables);
-        tokio::task::spawn_blocking(move || Ran::of(&mut command, b"")).await.unwrap()
-    };
     let key = step.key.as_str();
 
-    let why = run(&["why", "in_1Test", "--cases-table", "cases"]).await;
+    let why = tables.run(&["why", "in_1Test", "--cases-table", "cases"]).await;
     let how = format!("`countersign step retry recovery:in_1Test {key} --by ID`");
     assert!(why.out.contains("`VALIDATION_ERROR`") && why.out.contains(&how), "{}", why.out);
 
     let retry = ["step", "retry", "recovery:in_1Test", key, "--by", "support-lead", "--cases-table", "cases"];
-    let first = run(&retry).await;
+    let first = tables.run(&retry).await;
     assert!(first.code == 0 && first.out.contains("is queued again"), "{}{}", first.out, first.error);
     let row = cases.steps(&step.case).await.unwrap().remove(0);
     assert_eq!((row.state, row.step), (StepState::Sending, step.clone()));
     let trail = cases.trail(&step.case).await.unwrap();
     assert!(trail[1].event == "step_retried" && trail[1].body.contains("support-lead"), "{trail:?}");
-    let second = run(&retry).await;
+    let second = tables.run(&retry).await;
     assert!(second.code == 1 && second.out.contains("did not fail"), "{}{}", second.out, second.error);
     let other =
         ["step", "retry", "recovery:in_1Test", "other", "--by", "support-lead", "--cases-table", "cases"];
-    let other = run(&other).await;
+    let other = tables.run(&other).await;
     assert!(other.code == 1 && other.out.contains("countersign why in_1Test"), "{}", other.out);
-    let nobody = run(&["step", "retry", "recovery:in_1Test", key, "--cases-table", "cases"]).await;
+    let nobody = tables.run(&["step", "retry", "recovery:in_1Test", key, "--cases-table", "cases"]).await;
     assert!(nobody.code == 2 && nobody.error.contains("--by"), "{}", nobody.error);
 }
 
@@ -107,8 +92,7 @@ async fn a_failed_step_is_told_with_its_reason_and_queued_again_once() {
 async fn the_console_says_what_it_cannot_send_again_and_takes_only_json() {
     let local = Local::start(&["--no-seed"]);
     let retry = ["step", "retry", "recovery:in_1", "none", "--by", "support-lead", "--api", local.at("api")];
-    let mut command = countersign(&retry);
-    let ran = tokio::task::spawn_blocking(move || Ran::of(&mut command, b"")).await.unwrap();
+    let ran = Ran::beside(countersign(&retry)).await;
     assert!(ran.code == 1 && ran.out.contains("has no step none"), "{}{}", ran.out, ran.error);
     let url = format!("{}/_console/steps/retry", local.at("api"));
     let wish = json!({ "case": "recovery:in_1", "step": "none", "by": "console" });

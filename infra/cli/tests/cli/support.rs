@@ -8,7 +8,12 @@ use std::{
 };
 
 use reqwest::Client;
-use runtime::http::{Base, client};
+use runtime::{
+    Env,
+    aws::Aws,
+    http::{Base, client},
+};
+use sandbox::loopback::Loopback;
 use serde_json::Value;
 
 /// The binary, without what the machine's environment would tell it.
@@ -39,6 +44,44 @@ impl Ran {
     pub(crate) fn new(arguments: &[&str]) -> Self {
         Self::of(&mut countersign(arguments), b"")
     }
+
+    /// The same while this process serves what the command asks.
+    pub(crate) async fn beside(mut command: Command) -> Self {
+        tokio::task::spawn_blocking(move || Self::of(&mut command, b"")).await.unwrap()
+    }
+}
+
+/// Tables of their own, and the command with AWS there.
+pub(crate) struct Tables {
+    server: Loopback,
+    pub(crate) client: aws_sdk_dynamodb::Client,
+}
+
+impl Tables {
+    /// Empty tables of these names.
+    pub(crate) async fn of(names: &[&str]) -> Self {
+        let server = sandbox::dynamodb::serve(0, None).await.unwrap();
+        let client = Aws::from_env(&Env::from(variables(&server.url()))).unwrap().dynamodb();
+        for name in names {
+            store::schema::create(&client, name).await.unwrap();
+        }
+        Self { server, client }
+    }
+
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
+        let mut command = countersign(arguments);
+        command.envs(variables(&self.server.url()));
+        Ran::beside(command).await
+    }
+}
+
+fn variables(url: &str) -> [(&'static str, &str); 4] {
+    [
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL", url),
+    ]
 }
 
 /// A pipeline in its own process, killed when dropped.

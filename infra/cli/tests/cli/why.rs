@@ -1,17 +1,10 @@
 //! `why`: from a running pipeline and from a table.
 
 use domain::{Envelope, EventId, RunId, Timestamp};
-use runtime::{Env, aws::Aws};
 use serde_json::json;
 use store::{Cases, EventOutcome};
 
-use crate::support::{Local, Ran, countersign};
-
-async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-    let mut command = countersign(arguments);
-    command.envs(variables.iter().copied());
-    tokio::task::spawn_blocking(move || Ran::of(&mut command, b"")).await.unwrap()
-}
+use crate::support::{Local, Ran, Tables, countersign};
 
 #[tokio::test]
 async fn an_invoice_its_customer_and_its_event_lead_to_the_same_case_and_an_unknown_event_to_none() {
@@ -29,7 +22,7 @@ async fn an_invoice_its_customer_and_its_event_lead_to_the_same_case_and_an_unkn
     });
     assert_eq!(local.deliver(&event).await, 200);
     local.until("the event is decided", |board| board["events"][0]["outcome"] == "decided").await;
-    let why = async |object: &str| run(&["why", object, "--api", local.at("api")], &[]).await;
+    let why = async |object: &str| Ran::beside(countersign(&["why", object, "--api", local.at("api")])).await;
 
     for object in ["in_1Test", "cus_1Test", "evt_1"] {
         let ran = why(object).await;
@@ -63,7 +56,7 @@ async fn an_invoice_its_customer_and_its_event_lead_to_the_same_case_and_an_unkn
         "{}",
         never.out
     );
-    let wrong = run(&["why", "in_1Test", "--api", "http://127.0.0.1:1"], &[]).await;
+    let wrong = Ran::beside(countersign(&["why", "in_1Test", "--api", "http://127.0.0.1:1"])).await;
     assert!(wrong.code == 2 && wrong.error.contains("nothing answers"), "{}", wrong.error);
 }
 
@@ -74,7 +67,7 @@ async fn what_waits_for_a_signature_says_so_on_the_page_and_in_the_terminal() {
     let waiting =
         board["approvals"].as_array().unwrap().iter().find(|one| one["stage"] == "pending").unwrap();
     let id = waiting["id"].as_str().unwrap();
-    let ran = run(&["why", id, "--api", local.at("api")], &[]).await;
+    let ran = Ran::beside(countersign(&["why", id, "--api", local.at("api")])).await;
     assert_eq!(ran.code, 0, "{}", ran.error);
     assert!(ran.out.contains(&format!("Proposal {id}, refund.create of ")), "{}", ran.out);
     assert!(ran.out.contains("waiting for approval, 0 of 2 signatures, until "), "{}", ran.out);
@@ -99,17 +92,8 @@ async fn what_waits_for_a_signature_says_so_on_the_page_and_in_the_terminal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_starts_no_work_and_one_that_was_refused_say_so_from_the_table() {
-    let tables = sandbox::dynamodb::serve(0, None).await.unwrap();
-    let url = tables.url();
-    let variables = [
-        ("AWS_REGION", "eu-central-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_ENDPOINT_URL", url.as_str()),
-    ];
-    let client = Aws::from_env(&Env::from(variables)).unwrap().dynamodb();
-    store::schema::create(&client, "cases").await.unwrap();
-    let cases = Cases::new(client, "cases");
+    let tables = Tables::of(&["cases"]).await;
+    let cases = Cases::new(tables.client.clone(), "cases");
     let (now, holder) = (Timestamp::from_seconds(1_790_000_000), RunId::parse("run-1").unwrap());
     for (id, outcome) in [
         ("evt_ignored", EventOutcome::Ignored),
@@ -122,7 +106,7 @@ async fn an_event_that_starts_no_work_and_one_that_was_refused_say_so_from_the_t
         cases.claim(&envelope, &holder, now, now.plus(60)).await.unwrap();
         cases.finish(&id, &holder, &outcome).await.unwrap();
     }
-    let why = async |object: &str| run(&["why", object, "--cases-table", "cases"], &variables).await;
+    let why = async |object: &str| tables.run(&["why", object, "--cases-table", "cases"]).await;
     let ignored = why("evt_ignored").await;
     assert_eq!(ignored.code, 0, "{}", ignored.error);
     assert!(ignored.out.contains("its type starts no work"), "{}", ignored.out);
@@ -133,5 +117,5 @@ async fn an_event_that_starts_no_work_and_one_that_was_refused_say_so_from_the_t
     let nothing = why("ch_1").await;
     assert_eq!(nothing.code, 1);
     assert!(nothing.out.starts_with("Nothing is known of ch_1."), "{}", nothing.out);
-    assert_eq!(run(&["why", "ch_1", "--cases-table", "elsewhere"], &variables).await.code, 2);
+    assert_eq!(tables.run(&["why", "ch_1", "--cases-table", "elsewhere"]).await.code, 2);
 }
