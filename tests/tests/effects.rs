@@ -9,20 +9,21 @@
     reason = "a test that cannot go on fails"
 )]
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+#[path = "../../shared/gated/tests/grants/mod.rs"]
+mod grants;
+
+use std::{sync::Arc, time::Duration};
 
 use connectors::application::CustomerContext;
 use domain::{
-    AccountId, CustomerId, Digest, PersonId, ProposalId, Timestamp,
-    approval::{
-        AccessChange, Action, Decision, EmailAddress, Grant, Identity, Ineligible, Method, Operation,
-        Private, Proposal, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner,
-    },
+    CustomerId, ProposalId, Timestamp,
+    approval::{AccessChange, Action, EmailAddress, Grant, Operation, Private, Proposal},
 };
 use gated::{
     access::{Access, NotDone, Outcome, Settings, Why},
     mail::{self, Mail},
 };
+use grants::{action, granted};
 use runtime::{
     Env,
     aws::Aws,
@@ -44,7 +45,10 @@ fn customer() -> CustomerId {
 }
 
 fn access_change(change: AccessChange, proposal: char) -> Grant {
-    granted(Operation::ChangeAccess { customer: customer(), change, note: Some("unpaid".into()) }, proposal)
+    granted_now(
+        Operation::ChangeAccess { customer: customer(), change, note: Some("unpaid".into()) },
+        proposal,
+    )
 }
 
 fn message() -> Grant {
@@ -58,41 +62,17 @@ fn message() -> Grant {
         subject: Private::new("Your card"),
         body: Private::new("Hello <b>you</b>,\n\nplease update your card."),
     };
-    granted(operation, 'm')
+    granted_now(operation, 'm')
 }
 
-/// Signed by one eligible person.
-fn granted(operation: Operation, proposal: char) -> Grant {
-    let action = Action {
+/// Of a proposal that was made and signed just before.
+fn granted_now(operation: Operation, proposal: char) -> Grant {
+    granted(&Action {
         proposal: ProposalId::parse(format!("ap_0123456789abcdefghjkmnpqr{proposal}")).unwrap(),
-        account: AccountId::parse("acct_1").unwrap(),
-        livemode: false,
-        operation,
-        metadata: BTreeMap::new(),
-        snapshot: Digest::of("snapshot"),
-        requester: PersonId::parse("requester").unwrap(),
-        source: None,
-        customer_text: Digest::of(""),
-        policy: "policy-1".into(),
-        need: 1,
         created: NOW.plus(-100),
         expires: NOW.plus(3600),
-    };
-    let signer = ReceiptSigner::new("r1", &[7; 32]).unwrap();
-    let receipt = signer.sign(ReceiptBody {
-        id: "receipt-1".into(),
-        proposal: action.proposal.clone(),
-        digest: action.digest(),
-        decision: Decision::Approve,
-        voter: Identity { team: "T0TEAM".into(), user: "approver".into() },
-        method: Method::Oidc,
-        at: action.created.plus(60),
-    });
-    let voters = |receipt: &Receipt, _: &Action| -> Result<PersonId, Ineligible> {
-        Ok(PersonId::parse(receipt.body.voter.user.as_str()).unwrap())
-    };
-    Grant::issue(&action, action.digest(), &[receipt], &ReceiptKeys::new([signer.public()]), &voters, 1)
-        .unwrap()
+        ..action(operation)
+    })
 }
 
 /// What the approver is told of the systems around.

@@ -9,6 +9,7 @@
     reason = "a test may fail anywhere"
 )]
 
+mod grants;
 #[path = "../../stripe/tests/support/mod.rs"]
 mod support;
 
@@ -26,16 +27,14 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use domain::{
-    AccountId, CustomerId, Digest, PersonId, ProposalId, Timestamp,
-    approval::{
-        AccessChange, Action, Decision, EmailAddress, Grant, Identity, Ineligible, Method, Operation,
-        Private, Proposal, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner,
-    },
+    CustomerId, Timestamp,
+    approval::{AccessChange, Action, EmailAddress, Grant, Operation, Private, Proposal},
 };
 use gated::{
     access::{Access, NotDone, Outcome, Settings, Why},
     mail::{Config, Mail},
 };
+use grants::{action, granted};
 use runtime::{
     Env,
     aws::Aws,
@@ -66,40 +65,6 @@ fn message() -> Operation {
         subject: Private::new("Your card: canary"),
         body: Private::new("Hello <b>canary</b>,\n\nplease update your card."),
     }
-}
-
-/// Signed by one eligible person.
-fn granted(operation: Operation) -> Grant {
-    let action = Action {
-        proposal: ProposalId::parse("ap_0123456789abcdefghjkmnpqrs").unwrap(),
-        account: AccountId::parse("acct_1").unwrap(),
-        livemode: false,
-        operation,
-        metadata: BTreeMap::new(),
-        snapshot: Digest::of("snapshot"),
-        requester: PersonId::parse("requester").unwrap(),
-        source: None,
-        customer_text: Digest::of(""),
-        policy: "policy-1".into(),
-        need: 1,
-        created: Timestamp::from_seconds(1_790_000_000),
-        expires: Timestamp::from_seconds(1_790_003_600),
-    };
-    let signer = ReceiptSigner::new("r1", &[7; 32]).unwrap();
-    let receipt = signer.sign(ReceiptBody {
-        id: "receipt-1".into(),
-        proposal: action.proposal.clone(),
-        digest: action.digest(),
-        decision: Decision::Approve,
-        voter: Identity { team: "T0TEAM".into(), user: "approver".into() },
-        method: Method::Oidc,
-        at: action.created.plus(60),
-    });
-    let voters = |receipt: &Receipt, _: &Action| -> Result<PersonId, Ineligible> {
-        Ok(PersonId::parse(receipt.body.voter.user.as_str()).unwrap())
-    };
-    Grant::issue(&action, action.digest(), &[receipt], &ReceiptKeys::new([signer.public()]), &voters, 1)
-        .unwrap()
 }
 
 /// The proposal that was granted.
@@ -185,13 +150,13 @@ fn access(base: &str) -> Access {
 
 async fn scripted(status: u16, body: &str) -> (Server, Outcome) {
     let server = Server::start([Scripted { status, headers: Vec::new(), body: body.into() }]).await;
-    let outcome = access(&server.base).execute(&granted(pause()), NOW).await;
+    let outcome = access(&server.base).execute(&granted(&action(pause())), NOW).await;
     (server, outcome)
 }
 
 #[tokio::test]
 async fn a_change_is_made_once_however_often_it_is_asked_for() {
-    let (application, grant) = (Application::default(), granted(pause()));
+    let (application, grant) = (Application::default(), granted(&action(pause())));
     let access = application.start().await;
     let (first, second) = tokio::join!(access.execute(&grant, NOW), access.execute(&grant, NOW));
     let done = Outcome::Done { reference: grant.idempotency_key(0) };
@@ -208,7 +173,7 @@ async fn a_change_is_made_once_however_often_it_is_asked_for() {
 #[tokio::test]
 async fn a_lost_answer_leaves_the_outcome_open_and_asking_settles_it() {
     let application = Application { lost: Arc::new(Mutex::new(1)), ..Application::default() };
-    let (access, grant) = (application.start().await, granted(pause()));
+    let (access, grant) = (application.start().await, granted(&action(pause())));
     assert_eq!(access.settle(&proposal(&grant), NOW).await, Outcome::NotDone(NotDone::NeverArrived));
     assert_eq!(access.execute(&grant, NOW).await, Outcome::Unknown(Why::ConnectionLost));
     assert_eq!(
@@ -220,7 +185,7 @@ async fn a_lost_answer_leaves_the_outcome_open_and_asking_settles_it() {
 
 #[tokio::test]
 async fn only_the_applications_own_words_refuse_and_everything_else_stays_open() {
-    let id = granted(pause()).idempotency_key(0);
+    let id = granted(&action(pause())).idempotency_key(0);
     let other =
         json!({ "execution": id, "customer": "cus_2", "change": "pause", "state": "done" }).to_string();
     let half =
@@ -250,14 +215,14 @@ async fn without_a_connection_nothing_was_sent_and_a_proxys_404_settles_nothing(
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let outcome = access(&base).execute(&granted(pause()), NOW).await;
+    let outcome = access(&base).execute(&granted(&action(pause())), NOW).await;
     assert_eq!(outcome, Outcome::NotDone(NotDone::Unreachable));
     assert_eq!(
-        access(&base).settle(&proposal(&granted(pause())), NOW).await,
+        access(&base).settle(&proposal(&granted(&action(pause()))), NOW).await,
         Outcome::Unknown(Why::ConnectionLost)
     );
     let server = Server::start([Scripted { status: 404, headers: Vec::new(), body: "<html>".into() }]).await;
-    let outcome = access(&server.base).settle(&proposal(&granted(pause())), NOW).await;
+    let outcome = access(&server.base).settle(&proposal(&granted(&action(pause()))), NOW).await;
     assert_eq!(outcome, Outcome::Unknown(Why::Status(404)));
 }
 
@@ -277,7 +242,7 @@ fn mail(base: &str) -> Mail {
 async fn sent(status: u16, error: Option<&str>, body: &str) -> (Server, Outcome) {
     let headers = error.map(|error| ("x-amzn-errortype".to_owned(), error.to_owned())).into_iter().collect();
     let server = Server::start([Scripted { status, headers, body: body.into() }]).await;
-    let outcome = mail(&server.base).execute(&granted(message())).await;
+    let outcome = mail(&server.base).execute(&granted(&action(message()))).await;
     (server, outcome)
 }
 
@@ -341,7 +306,7 @@ async fn a_lost_connection_may_have_been_a_sent_message() {
             );
         }
     });
-    assert_eq!(mail.execute(&granted(message())).await, Outcome::Unknown(Why::ConnectionLost));
+    assert_eq!(mail.execute(&granted(&action(message()))).await, Outcome::Unknown(Why::ConnectionLost));
 }
 
 #[tokio::test]
@@ -352,9 +317,9 @@ async fn a_subject_that_could_begin_a_header_and_a_grant_for_something_else_send
         *subject = Private::new("Hello\r\nBcc: canary@example.test");
     }
     let mail = mail(&server.base);
-    assert_eq!(mail.execute(&granted(odd)).await, Outcome::NotDone(NotDone::BadParameter));
-    assert_eq!(mail.execute(&granted(pause())).await, Outcome::NotDone(NotDone::OtherOperation));
-    let outcome = access(&server.base).execute(&granted(message()), NOW).await;
+    assert_eq!(mail.execute(&granted(&action(odd))).await, Outcome::NotDone(NotDone::BadParameter));
+    assert_eq!(mail.execute(&granted(&action(pause()))).await, Outcome::NotDone(NotDone::OtherOperation));
+    let outcome = access(&server.base).execute(&granted(&action(message())), NOW).await;
     assert_eq!(outcome, Outcome::NotDone(NotDone::OtherOperation));
     assert_eq!(server.requests().len(), 0);
 }
@@ -374,7 +339,7 @@ async fn test_mode_writes_to_nobody_but_its_own_recipients_and_live_mode_to_the_
     for stranger in
         ["customer@mail.test", "tester@mail.test", "canary@sub.example.test", "canary@notexample.test"]
     {
-        let outcome = mail(&server.base).execute(&granted(to(stranger))).await;
+        let outcome = mail(&server.base).execute(&granted(&action(to(stranger)))).await;
         assert_eq!(outcome, Outcome::NotDone(NotDone::TestMode), "{stranger}");
     }
     assert_eq!(server.requests().len(), 0);
@@ -382,11 +347,10 @@ async fn test_mode_writes_to_nobody_but_its_own_recipients_and_live_mode_to_the_
         let headers = Vec::new();
         let body = r#"{"MessageId":"m-1"}"#.to_owned();
         let server = Server::start([Scripted { status: 200, headers, body }]).await;
-        let outcome = mail(&server.base).execute(&granted(to(known))).await;
+        let outcome = mail(&server.base).execute(&granted(&action(to(known)))).await;
         assert_eq!(outcome, Outcome::Done { reference: "m-1".into() }, "{known}");
     }
-    let live =
-        Action { livemode: true, operation: to("customer@mail.test"), ..granted(message()).action().clone() };
+    let live = Action { livemode: true, ..action(to("customer@mail.test")) };
     assert!(mail(&server.base).may_write_to(&live));
     for wrong in ["@", "@a b", "nobody", "a@b@c"] {
         let env = Env::from([("MAIL_FROM", "billing@company.test"), ("MAIL_TEST_RECIPIENTS", wrong)]);

@@ -9,22 +9,22 @@
     reason = "a test may fail anywhere"
 )]
 
+mod grants;
 #[path = "../../stripe/tests/support/mod.rs"]
 mod support;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use domain::{
-    AccountId, ChargeId, CustomerId, Digest, DisputeId, InvoiceId, Money, PaymentMethodId, PersonId,
-    ProposalId, SubscriptionId, Timestamp,
+    AccountId, ChargeId, CustomerId, DisputeId, InvoiceId, Money, PaymentMethodId, SubscriptionId, Timestamp,
     approval::{
-        AccessChange, Action, CancelFeedback, CreditNoteReason, Decision, EmailAddress, Evidence, Grant,
-        Identity, Ineligible, Method, Operation, PauseBehavior, Private, Receipt, ReceiptBody, ReceiptKeys,
-        ReceiptSigner, RefundReason,
+        AccessChange, Action, CancelFeedback, CreditNoteReason, EmailAddress, Evidence, Operation,
+        PauseBehavior, Private, RefundReason,
     },
     money::Currency,
 };
 use gated::stripe::{Effect, NotDone, Outcome, Settings, Why, Writer};
+use grants::{action, granted};
 use serde_json::{Value, json};
 use stripe::{ApiKey, Base};
 use support::{Recorded, Scripted, Server, http, ok, sample};
@@ -51,43 +51,6 @@ fn refund() -> Operation {
         amount: usd(500),
         reason: RefundReason::RequestedByCustomer,
     }
-}
-
-fn action(operation: Operation) -> Action {
-    Action {
-        proposal: ProposalId::parse("ap_0123456789abcdefghjkmnpqrs").unwrap(),
-        account: AccountId::parse("acct_1").unwrap(),
-        livemode: false,
-        operation,
-        metadata: BTreeMap::new(),
-        snapshot: Digest::of("snapshot"),
-        requester: PersonId::parse("requester").unwrap(),
-        source: None,
-        customer_text: Digest::of(""),
-        policy: "policy-1".into(),
-        need: 1,
-        created: Timestamp::from_seconds(1_790_000_000),
-        expires: Timestamp::from_seconds(1_790_003_600),
-    }
-}
-
-/// Signs as one eligible person.
-fn granted(action: &Action) -> Grant {
-    let signer = ReceiptSigner::new("r1", &[7; 32]).unwrap();
-    let receipt = signer.sign(ReceiptBody {
-        id: "receipt-1".into(),
-        proposal: action.proposal.clone(),
-        digest: action.digest(),
-        decision: Decision::Approve,
-        voter: Identity { team: "T0TEAM".into(), user: "approver".into() },
-        method: Method::Oidc,
-        at: action.created.plus(60),
-    });
-    let voters = |receipt: &Receipt, _: &Action| -> Result<PersonId, Ineligible> {
-        Ok(PersonId::parse(receipt.body.voter.user.as_str()).unwrap())
-    };
-    let keys = ReceiptKeys::new([signer.public()]);
-    Grant::issue(action, action.digest(), &[receipt], &keys, &voters, 1).unwrap()
 }
 
 fn settings(base: &str) -> Settings {
