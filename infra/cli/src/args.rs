@@ -1,15 +1,22 @@
 //! The arguments.
 
+mod people;
+mod policy;
+mod trail;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use domain::{CaseKey, Currency, ObjectId, PersonId, ProposalId};
+use domain::{CaseKey, ObjectId, PersonId};
+
+pub(crate) use people::{Absent, OnePasskey, PasskeyCommand, PasskeysOf, PersonCommand, Registered};
+pub(crate) use policy::{Backtest, CheckPolicy, DiffPolicies, ExplainCase, PolicyCommand, SealOptions};
+pub(crate) use trail::{ExportTrail, TrailCommand, VerifyTrail};
 
 use crate::{
     End,
     keys::Kind,
     operate::{DigestOptions, RedriveOptions, ReplayOptions, ResyncOptions},
-    trail::Asked,
 };
 
 /// Countersign on this machine. Without a command it runs `local`.
@@ -125,73 +132,6 @@ pub(crate) struct VerifyDelivery {
 }
 
 #[derive(Debug, Clone, Subcommand)]
-pub(crate) enum TrailCommand {
-    /// Check every hash chain: exit 0 if all hold, 1 with the first bad entry, 2 if there is nothing to
-    /// read
-    Verify(VerifyTrail),
-    /// Write everything about one case, or one proposal and its case, for an auditor: `ID.jsonl` to check
-    /// and `ID.html` to read
-    Export(ExportTrail),
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ExportTrail {
-    /// The case, such as `charge:ch_…`, or a proposal, `ap_…`
-    #[arg(long, value_name = "ID", alias = "proposal", value_parser = trail_id)]
-    case: String,
-    /// Folder for the two files
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) out: PathBuf,
-    /// A running `countersign local`
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8400")]
-    api: String,
-    /// The table of cases, instead of --api; AWS credentials and region come from the environment
-    #[arg(long, value_name = "NAME", requires = "approvals_table", conflicts_with = "api")]
-    cases_table: Option<String>,
-    /// The table of approvals
-    #[arg(long, value_name = "NAME", requires = "cases_table")]
-    approvals_table: Option<String>,
-}
-
-impl ExportTrail {
-    pub(crate) fn id(&self) -> &str {
-        &self.case
-    }
-
-    pub(crate) fn source(&self) -> Asked<'_> {
-        match (&self.cases_table, &self.approvals_table) {
-            (Some(cases), Some(approvals)) => Asked::Tables([cases, approvals]),
-            _ => Asked::Api(&self.api),
-        }
-    }
-}
-
-/// An id becomes a path and a file's name, so it is one of the two kinds and nothing else.
-fn trail_id(text: &str) -> Result<String, String> {
-    if text.parse::<CaseKey>().is_ok()
-        || ProposalId::parse(text).is_ok_and(|id| id.as_str().starts_with("ap_"))
-    {
-        Ok(text.to_owned())
-    } else {
-        Err("name a case (`charge:ch_…`) or a proposal (`ap_…`)".to_owned())
-    }
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct VerifyTrail {
-    /// A running `countersign local`
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8400", conflicts_with = "file")]
-    pub(crate) api: String,
-    /// A file as `trail export` writes it
-    #[arg(long, value_name = "F")]
-    pub(crate) file: Option<PathBuf>,
-    /// The public key of receipts and checkpoints: checks signatures too, and that no tail was cut off;
-    /// several times if keys were rotated
-    #[arg(long = "public-key", value_name = "HEX")]
-    pub(crate) public_keys: Vec<String>,
-}
-
-#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Put in a new key, which signs in ten minutes; older ones verify until nothing of theirs is in use
     Rotate(RotateKeys),
@@ -217,16 +157,6 @@ pub(crate) struct KeySecret {
     /// The secret that holds the keys, such as STACK/receipt-key
     #[arg(long, value_name = "NAME")]
     pub(crate) secret: String,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct SealOptions {
-    /// Folder with the policy bundle, within a git work tree
-    #[arg(long, value_name = "DIR", default_value = "infra/policy")]
-    pub(crate) policy: PathBuf,
-    /// Only say whether the manifest is current: exit 0 if it is, 1 if not
-    #[arg(long)]
-    pub(crate) check: bool,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -274,68 +204,6 @@ pub(crate) enum RevokeCommand {
     },
 }
 
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum PolicyCommand {
-    /// Load a bundle strictly and check every rule, template and example: exit 0 if all is well, 1 with
-    /// what is not
-    Check(CheckPolicy),
-    /// Decide a recorded case and tell why: exit 2 if the case or the bundle cannot be read
-    Explain(ExplainCase),
-    /// What changed from one bundle to another, a line each: exit 0 if nothing, 1 if something
-    Diff(DiffPolicies),
-    /// Decide recorded cases anew and list what flips: exit 0 if nothing, 1 if something
-    Backtest(Backtest),
-    /// Write down, from version control, who was the last to change each rule that decides about
-    /// signing
-    Seal(SealOptions),
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct CheckPolicy {
-    /// Folder with the bundle
-    #[arg(value_name = "DIR", default_value = "infra/policy")]
-    pub(crate) policy: PathBuf,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ExplainCase {
-    /// A case as in `infra/policy/examples`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) case: PathBuf,
-    /// Folder with the bundle
-    #[arg(long, value_name = "DIR", default_value = "infra/policy")]
-    pub(crate) policy: PathBuf,
-    /// Print the whole decision as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct DiffPolicies {
-    /// Folder with the earlier bundle
-    #[arg(value_name = "A")]
-    pub(crate) from: PathBuf,
-    /// Folder with the later bundle
-    #[arg(value_name = "B")]
-    pub(crate) to: PathBuf,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Backtest {
-    /// Folder with recorded cases: one in each `*.json`, one in each line of `*.jsonl`
-    #[arg(long, value_name = "DIR")]
-    pub(crate) cases: PathBuf,
-    /// Folder with the earlier bundle; without it each case is compared with what it expects
-    #[arg(long, value_name = "A")]
-    pub(crate) from: Option<PathBuf>,
-    /// Folder with the bundle that decides anew
-    #[arg(long, value_name = "B", default_value = "infra/policy")]
-    pub(crate) to: PathBuf,
-    /// Print the flips as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WhyOptions {
     /// A Stripe id, of an invoice, charge, dispute, refund, subscription, customer, payment method or event; or a
@@ -351,41 +219,6 @@ pub(crate) struct WhyOptions {
     /// The table of approvals beside it, for what people were asked
     #[arg(long, value_name = "NAME", requires = "cases_table")]
     pub(crate) approvals_table: Option<String>,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum PasskeyCommand {
-    /// Show a person's passkeys, those that wait to be confirmed as well
-    List(PasskeysOf),
-    /// Let a passkey count: after its owner has read you the fingerprint that their page shows
-    Confirm(OnePasskey),
-    /// Take a passkey away, for instance because the device was lost
-    Remove(OnePasskey),
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct PasskeysOf {
-    /// The person's id in the registry
-    #[arg(long, value_name = "ID")]
-    pub(crate) id: PersonId,
-    /// A running `countersign local`
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8400", conflicts_with = "table")]
-    pub(crate) api: String,
-    /// The table of approvals instead; AWS credentials and region come from the environment
-    #[arg(long, value_name = "NAME")]
-    pub(crate) table: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct OnePasskey {
-    #[command(flatten)]
-    pub(crate) of: PasskeysOf,
-    /// Which, by its fingerprint: 16 hexadecimal digits in groups
-    #[arg(long, value_name = "HEX")]
-    pub(crate) fingerprint: String,
-    /// Who you are, for the trail; never the person themselves when confirming
-    #[arg(long, value_name = "ID")]
-    pub(crate) by: PersonId,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -412,61 +245,6 @@ pub(crate) struct RetryStep {
     /// The table of cases instead; AWS credentials and region come from the environment
     #[arg(long, value_name = "NAME")]
     pub(crate) cases_table: Option<String>,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum PersonCommand {
-    /// Put a person into the registry, or change them
-    Put(Registered),
-    /// Take their right to sign in and to sign
-    Deactivate(Absent),
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Registered {
-    /// The table of approvals
-    #[arg(long, value_name = "NAME")]
-    pub(crate) table: String,
-    /// The person's id, for the trail: letters, digits, `_`, `-`
-    #[arg(long, value_name = "ID")]
-    pub(crate) id: PersonId,
-    /// The name that other signers see
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: String,
-    /// The provider's organisation: a Slack workspace's id (T…), or the issuer
-    #[arg(long, value_name = "TEAM")]
-    pub(crate) team: String,
-    /// The person there: a Slack user's id (U…), or the subject
-    #[arg(long, value_name = "USER")]
-    pub(crate) user: String,
-    /// What the policy knows them as, such as `finance`; may be given several times
-    #[arg(long = "group", value_name = "GROUP", required = true)]
-    pub(crate) groups: Vec<String>,
-    /// An e-mail address of theirs, as version control and Stripe may know it; may be given several
-    /// times. They sign nothing that goes to it, and by no rule that it changed last
-    #[arg(long = "email", value_name = "ADDRESS")]
-    pub(crate) emails: Vec<String>,
-    /// The most that they may sign for in a currency, in minor units, such as `usd=50000`; may be given
-    /// several times. With one they sign in no other currency
-    #[arg(long = "limit", value_name = "CUR=N", value_parser = limit)]
-    pub(crate) limits: Vec<(Currency, i64)>,
-}
-
-fn limit(text: &str) -> Result<(Currency, i64), String> {
-    let (currency, most) = text.split_once('=').ok_or("write it like usd=50000")?;
-    let currency = Currency::parse(currency).map_err(|error| error.to_string())?;
-    let most = most.parse().ok().filter(|most| *most > 0).ok_or("the most is a number above zero")?;
-    Ok((currency, most))
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Absent {
-    /// The table of approvals
-    #[arg(long, value_name = "NAME")]
-    pub(crate) table: String,
-    /// The person's id
-    #[arg(long, value_name = "ID")]
-    pub(crate) id: PersonId,
 }
 
 impl Arguments {
