@@ -18,6 +18,7 @@ mod mandate;
 mod moved;
 mod operation;
 mod passkey;
+mod possible;
 mod private;
 mod receipt;
 mod registry;
@@ -38,11 +39,12 @@ pub use passkey::{
     Assertion, CredentialId, Enrolled, NotACredential, Passkey, PasskeyChange, PasskeyRefused, Passkeys,
     PublicKey, RelyingParty, enrol_challenge, user_handle, vote_challenge,
 };
+pub use possible::NotPossible;
 pub use private::{EmailAddress, NotAnAddress, Private};
 pub use receipt::{Decision, Method, Receipt, ReceiptBody, ReceiptKeys, ReceiptSigner, is_signed};
 pub use registry::{Around, Identity, Ineligible, Person, PersonKind};
 pub use stage::{Attempt, IllegalMove, LOOKED_NOT_DONE, Move, Proposal, Stage};
-pub use wish::{NotPossible, Wish};
+pub use wish::Wish;
 
 #[cfg(test)]
 pub(crate) use action::tests::sample as test_sample;

@@ -2,6 +2,10 @@ use super::*;
 use crate::{
     ChargeId, CustomerId, DisputeId, InvoiceId, SubscriptionId,
     approval::{CustomerFacts, EmailAddress, MessageFacts, Private, SubscriptionFacts},
+    snapshot::{
+        Charge, ChargeStatus, Dispute, DisputeStatus, Invoice, InvoiceStatus, Subscription,
+        SubscriptionStatus,
+    },
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
