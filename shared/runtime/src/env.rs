@@ -13,13 +13,13 @@ pub struct Env(BTreeMap<String, String>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvError {
     /// It is absent or blank.
-    #[error("`{name}` is not set; set it in the function's environment")]
+    #[error("`{name}` is not set; set it in the environment")]
     Missing {
         /// The variable.
         name: &'static str,
     },
     /// It is set to something else than is asked for. The value is not repeated: it may be secret.
-    #[error("`{name}` must be {expected}; correct it in the function's environment")]
+    #[error("`{name}` must be {expected}; correct it in the environment")]
     Invalid {
         /// The variable.
         name: &'static str,
@@ -115,7 +115,7 @@ mod tests {
         let env = Env::from([("CASES_TABLE", "  ")]);
         let error = env.required("CASES_TABLE").unwrap_err();
         assert_eq!(error, env.required("CASES_TABLE").unwrap_err());
-        assert_eq!(error.to_string(), "`CASES_TABLE` is not set; set it in the function's environment");
+        assert_eq!(error.to_string(), "`CASES_TABLE` is not set; set it in the environment");
         assert_eq!(env.optional("CASES_TABLE"), None);
         assert_eq!(env.optional("OTHER"), None);
     }

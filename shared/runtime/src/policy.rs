@@ -25,7 +25,7 @@ pub fn load(folder: &Path) -> Result<Bundle> {
 pub fn files(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     read(folder, "", &mut files).with_context(|| {
-        format!("cannot read the policy bundle in `{}`; set `POLICY_DIR`", folder.display())
+        format!("cannot read a policy bundle in `{}`; name a folder like `infra/policy`", folder.display())
     })?;
     for name in FOLDERS {
         let inner = folder.join(name);

@@ -69,7 +69,9 @@ fn variables(file: &std::path::Path) -> Result<Vec<(String, String)>> {
         std::io::stdin().read_to_string(&mut text).context("standard input could not be read")?;
         text
     } else {
-        std::fs::read_to_string(file).with_context(|| format!("`{}` could not be read", file.display()))?
+        std::fs::read_to_string(file).with_context(|| {
+            format!("`{}` could not be read; give a JSON object with a function's variables", file.display())
+        })?
     };
     // The parser's words may quote a value.
     let variables: std::collections::BTreeMap<String, String> =

@@ -56,7 +56,7 @@ pub(crate) fn replay(options: &ReplayOptions, env: &Env) -> Result<End> {
     let end = now.plus(1);
     let until = options.until.unwrap_or(end).min(end);
     if options.since >= until {
-        return Ok(End::usage("--since must be before --until"));
+        return Ok(End::usage("--since must be before --until, which is now unless you give it"));
     }
     let stripe = stripe(env)?;
     let queue =
