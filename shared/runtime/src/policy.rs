@@ -76,6 +76,6 @@ mod tests {
     #[test]
     fn a_missing_folder_is_named() {
         let error = format!("{:#}", load(Path::new("/nowhere")).unwrap_err());
-        assert!(error.contains("/nowhere") && error.contains("POLICY_DIR"), "{error}");
+        assert!(error.contains("/nowhere") && error.contains("infra/policy"), "{error}");
     }
 }
