@@ -40,6 +40,8 @@ const LONGEST: usize = 4 << 20;
 pub enum Kind {
     /// Changes nothing.
     Read,
+    /// Changes nothing but costs money each time; repeated at most once.
+    Paid,
     /// Changes something; the vendor makes sure that the second time changes nothing more.
     Idempotent,
     /// Changes something each time.
@@ -244,7 +246,11 @@ impl Call<'_> {
         let now = (self.api.clock)();
         self.api.breaker().admit(now).map_err(|after| failed(Cause::LeftAlone { after }))?;
         let lost = self.lost();
-        let repeats = if self.kind == Kind::Once { 0 } else { 2 };
+        let repeats = match self.kind {
+            Kind::Read | Kind::Idempotent => 2,
+            Kind::Paid => 1,
+            Kind::Once => 0,
+        };
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_factor(4.0)
@@ -267,7 +273,7 @@ impl Call<'_> {
     /// What it means that no usable answer came.
     const fn lost(&self) -> fn(Lost) -> Cause {
         match self.kind {
-            Kind::Read | Kind::Idempotent => Cause::NoAnswer,
+            Kind::Read | Kind::Paid | Kind::Idempotent => Cause::NoAnswer,
             Kind::Once => Cause::Unknown,
         }
     }

@@ -77,6 +77,9 @@ pub enum Cause {
     /// Nothing there that the step could belong to.
     #[error("not found: {0}")]
     NotFound(&'static str),
+    /// It answered that it does not answer this, or not in full; it would again.
+    #[error("no answer: {0}")]
+    Unanswered(&'static str),
 }
 
 /// What came instead of a usable answer.
@@ -120,7 +123,9 @@ impl ConnectorError {
     /// What to do. Exhaustive on purpose: a new cause must choose.
     pub const fn verdict(&self) -> Verdict {
         match &self.cause {
-            Cause::Refused { .. } | Cause::Contradictory(_) | Cause::NotFound(_) => Verdict::GiveUp,
+            Cause::Refused { .. } | Cause::Contradictory(_) | Cause::NotFound(_) | Cause::Unanswered(_) => {
+                Verdict::GiveUp
+            }
             Cause::NotAllowed { .. } => Verdict::RetryLater { after: Some(60) },
             Cause::Limited { after } => Verdict::RetryLater { after: *after },
             Cause::LeftAlone { after } | Cause::Settling { after } => {

@@ -8,6 +8,7 @@ mod config;
 pub mod crm;
 pub mod failure;
 pub mod help_desk;
+pub mod model;
 pub mod slack;
 
 pub use config::ConfigError;

@@ -59,6 +59,7 @@ fn told(error: &ConnectorError) -> String {
             "wait, and run this again"
         }
         Cause::NotReached => "correct the address, or let this machine reach it",
+        Cause::Unanswered(_) => "choose another model",
         Cause::NoAnswer(_) | Cause::Unknown(_) => "check the vendor's status, and run this again",
     };
     format!("{}; {repair}", error.explain())
