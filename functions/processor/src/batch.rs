@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use runtime::{Metrics, failure};
 use tokio::time::Instant;
 
-use crate::{App, turn};
+use crate::{App, Look, turn};
 
 /// What a turn may take at the most.
 const ENOUGH: Duration = Duration::from_secs(25);
@@ -44,9 +44,10 @@ pub async fn handle(app: &App, event: SqsEvent, deadline: Instant) -> SqsBatchRe
 /// The ids of the messages of one group that must come again.
 async fn take_group(app: &App, metrics: &Metrics, deadline: Instant, group: Vec<SqsMessage>) -> Vec<String> {
     let mut messages = group.into_iter();
+    let mut look = Look::new((app.clock)());
     while let Some(message) = messages.next() {
         let in_time = Instant::now() + ENOUGH <= deadline;
-        if in_time && take(app, metrics, &message).await {
+        if in_time && take(app, metrics, &mut look, &message).await {
             continue;
         }
         metrics.count("messages_failed", 1);
@@ -56,7 +57,7 @@ async fn take_group(app: &App, metrics: &Metrics, deadline: Instant, group: Vec<
 }
 
 /// Whether the message is done with.
-async fn take(app: &App, metrics: &Metrics, message: &SqsMessage) -> bool {
+async fn take(app: &App, metrics: &Metrics, look: &mut Look, message: &SqsMessage) -> bool {
     let envelope = match serde_json::from_str::<Envelope>(message.body.as_deref().unwrap_or_default()) {
         Ok(envelope) => envelope,
         Err(error) => {
@@ -79,7 +80,7 @@ async fn take(app: &App, metrics: &Metrics, message: &SqsMessage) -> bool {
     metrics.seconds("event_age", seconds(now.since(envelope.created)));
     // A run for each message: two copies of an event in one batch must not pass for each other.
     let run = app.new_run();
-    match turn::take(app, metrics, &run, &envelope).await {
+    match turn::take(app, metrics, &run, look, &envelope).await {
         Ok(()) => true,
         Err(error) => {
             let (event, kind) = (envelope.id.as_str(), envelope.kind.as_str());

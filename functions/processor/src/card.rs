@@ -5,6 +5,8 @@
 //! ids in the outbox. So a card that could not be posted keeps nobody from hearing: whichever alert comes
 //! first is the card.
 
+use std::borrow::Cow;
+
 use connectors::slack::{Card, Key, Message, SlackError, Standing, Ts, Verdict};
 use domain::{
     Case,
@@ -21,14 +23,23 @@ const ROUNDS: u32 = 3;
 
 /// Posts an alert. Slack has no idempotency key, so the message carries the step's key as metadata, and a
 /// run that takes over a step looks for it before it posts: in the channel, and in the threads that it may
-/// have been an answer in.
-pub(crate) async fn tell(app: &App, step: &Step, told: &Alert, again: Option<&StepRow>) -> Sent {
+/// have been an answer in. `new` is the case, if it has just begun and need not be read.
+pub(crate) async fn tell(
+    app: &App,
+    step: &Step,
+    told: &Alert,
+    again: Option<&StepRow>,
+    new: Option<&CaseFile>,
+) -> Sent {
     let Some(channel) = app.channels.get(&told.channel) else {
         return Sent::Failed(format!("`SLACK_CHANNELS` has no `{}` any more", told.channel));
     };
-    let file = match app.cases.file(&step.case).await {
-        Ok(file) => file,
-        Err(error) => return Sent::Later { why: failure::chain(&error), after: None },
+    let file = match new {
+        Some(file) => Cow::Borrowed(file),
+        None => match app.cases.file(&step.case).await {
+            Ok(file) => Cow::Owned(file),
+            Err(error) => return Sent::Later { why: failure::chain(&error), after: None },
+        },
     };
     let thread = file.thread(&told.channel);
     let sent = thread.sent.iter().filter_map(|row| row.posted());

@@ -6,7 +6,7 @@ use domain::{
 };
 use futures_util::{StreamExt as _, stream};
 use runtime::{Metrics, failure};
-use store::{RequestRow, StepRow, StepState, StoreError};
+use store::{CaseFile, RequestRow, StepRow, StepState, StoreError};
 
 use crate::{App, card};
 
@@ -35,16 +35,16 @@ pub(crate) enum Sent {
 }
 
 /// Sends the steps of a turn side by side, so that a vendor that hangs costs its own step its time-out and
-/// the others nothing.
-pub async fn send_all(app: &App, metrics: &Metrics, run: &RunId, steps: &[&Step]) {
-    let sends: Vec<_> = steps.iter().map(|step| send_first(app, metrics, run, step)).collect();
+/// the others nothing. `new` is the whole case, if it began with this turn.
+pub async fn send_all(app: &App, metrics: &Metrics, run: &RunId, steps: &[&Step], new: Option<&CaseFile>) {
+    let sends: Vec<_> = steps.iter().map(|step| send_first(app, metrics, run, step, new)).collect();
     stream::iter(sends).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<()>>().await;
 }
 
 /// Sends a step that this run has just planned: nobody can have sent it before.
-async fn send_first(app: &App, metrics: &Metrics, run: &RunId, step: &Step) {
+async fn send_first(app: &App, metrics: &Metrics, run: &RunId, step: &Step, new: Option<&CaseFile>) {
     // Boxed: the clients of many systems make a large future.
-    let sent = Box::pin(send(app, step, None)).await;
+    let sent = Box::pin(send(app, step, None, new)).await;
     if let Err(error) = settle(app, metrics, run, step, 1, sent).await {
         // The step stays in the outbox, and the sweep sends it.
         tracing::warn!(step = step.key.as_str(), failure = failure::chain(&error), "a step was not settled");
@@ -78,16 +78,16 @@ pub async fn send_again(app: &App, metrics: &Metrics, run: &RunId, row: &StepRow
     let now = (app.clock)();
     let Some(row) = app.cases.take_step(row, run, now, now.plus(app.lease)).await? else { return Ok(()) };
     metrics.count("steps_redriven", 1);
-    let sent = match Box::pin(send(app, &row.step, Some(&row))).await {
+    let sent = match Box::pin(send(app, &row.step, Some(&row), None)).await {
         Sent::Later { why, .. } if row.tries >= MOST_TRIES => Sent::Failed(format!("given up: {why}")),
         sent => sent,
     };
     settle(app, metrics, run, &row.step, row.tries, sent).await
 }
 
-async fn send(app: &App, step: &Step, again: Option<&StepRow>) -> Sent {
+async fn send(app: &App, step: &Step, again: Option<&StepRow>, new: Option<&CaseFile>) -> Sent {
     match &step.kind {
-        StepKind::Alert(told) => card::tell(app, step, told, again).await,
+        StepKind::Alert(told) => card::tell(app, step, told, again, new).await,
         StepKind::Request { .. } => request(app, step).await,
         _ => app.around.land(step, again.map(|row| row.since)).await,
     }

@@ -16,18 +16,26 @@ use runtime::Metrics;
 use stripe::{Answer, Client, Error, InvoiceRead, Listed, wire::Scope};
 use tokio::{join, time::timeout};
 
-use crate::{App, Issuers, issuers, turn::Cause};
+use crate::{App, Issuers, Look, issuers, turn::Cause};
 
 /// What stands around an object must be read within this time, or it counts as missing.
 const ENRICHMENT: Duration = Duration::from_secs(12);
 
-/// Reads everything that a decision about this case may look at. An event's payload is never asked.
+/// Reads everything that a decision about this case may look at, as far as this look has not read it yet. An
+/// event's payload is never asked.
 ///
 /// # Errors
 /// If Stripe does not tell what the object itself looks like.
-pub async fn gather(app: &App, metrics: &Metrics, cause: &Cause, key: &CaseKey) -> Result<Context, Error> {
+pub async fn gather(
+    app: &App,
+    metrics: &Metrics,
+    look: &Look,
+    cause: &Cause,
+    key: &CaseKey,
+) -> Result<Context, Error> {
     let stripe = app.stripe.scoped(scope(&cause.origin)).reading(app.bundle.settings().metadata.clone());
-    let reader = Reader { stripe, metrics, now: (app.clock)() };
+    let stripe = stripe.remembering(look.memory());
+    let reader = Reader { stripe, metrics, now: (app.clock)(), since: look.since() };
     let mut context = Context {
         event: cause.event.clone(),
         origin: cause.origin.clone(),
@@ -106,6 +114,8 @@ struct Reader<'a> {
     stripe: Client,
     metrics: &'a Metrics,
     now: Timestamp,
+    /// Nothing that Stripe said is older than this.
+    since: Timestamp,
 }
 
 impl Reader<'_> {
@@ -135,10 +145,10 @@ impl Reader<'_> {
         context.subject = Subject::Invoice(match invoice {
             Read::Found(InvoiceRead { invoice, subscription, customer }) => {
                 if let Some(value) = customer {
-                    context.profile = Part::Known { value, read: self.now };
+                    context.profile = Part::Known { value, read: self.since };
                 }
                 if let Some(value) = subscription {
-                    context.subscription = Part::Known { value, read: self.now };
+                    context.subscription = Part::Known { value, read: self.since };
                 }
                 Read::Found(invoice)
             }
@@ -152,7 +162,7 @@ impl Reader<'_> {
         let charges = async {
             let charges = self.in_time("stripe_charges", self.stripe.charges(customer)).await;
             let whole = charges.known().is_some_and(|listed| listed.complete && listed.skipped == 0);
-            let history = history(&charges, self.now);
+            let history = history(&charges, self.since);
             let charges = items(charges);
             let disputes = match &charges {
                 Part::Known { value, .. } => self.disputes(value).await,
@@ -224,7 +234,7 @@ impl Reader<'_> {
             self.in_time("stripe_charges", self.stripe.charges(customer)),
         );
         context.profile = profile_of(profile);
-        context.history = history(&charges, self.now);
+        context.history = history(&charges, self.since);
     }
 
     async fn disputes(&self, charges: &[Charge]) -> Part<Vec<Dispute>> {
@@ -240,7 +250,7 @@ impl Reader<'_> {
                 missing @ Part::Missing { .. } => return missing,
             }
         }
-        Part::Known { value: disputes, read: self.now }
+        Part::Known { value: disputes, read: self.since }
     }
 
     /// A list of which a missing item would prove something: only a whole one is known.
@@ -263,7 +273,7 @@ impl Reader<'_> {
         read: impl Future<Output = Result<Answer<T>, Error>>,
     ) -> Part<T> {
         let (why, failure) = match timeout(ENRICHMENT, read).await {
-            Ok(Ok(answer)) => return Part::Known { value: answer.value, read: self.now },
+            Ok(Ok(answer)) => return Part::Known { value: answer.value, read: self.since },
             Ok(Err(error)) => ("refused", runtime::failure::chain(&error)),
             Err(_) => ("timed_out", "no answer in time".to_owned()),
         };

@@ -7,9 +7,9 @@ use domain::{
 };
 use runtime::{Metrics, failure};
 use serde_json::json;
-use store::{Claim, EventOutcome, StoreError, Turn};
+use store::{CaseFile, Claim, EventOutcome, StoreError, Turn};
 
-use crate::{App, card, dispatch, gather};
+use crate::{App, Look, card, dispatch, gather};
 
 /// How often a turn is decided anew because another run changed the case meanwhile.
 const ROUNDS: u32 = 3;
@@ -59,11 +59,17 @@ impl TurnError {
     }
 }
 
-/// Takes one event to its recorded outcome.
+/// Takes one event to its recorded outcome. `look` began after the event came.
 ///
 /// # Errors
 /// If the event must come again.
-pub async fn take(app: &App, metrics: &Metrics, run: &RunId, event: &Envelope) -> Result<(), TurnError> {
+pub async fn take(
+    app: &App,
+    metrics: &Metrics,
+    run: &RunId,
+    look: &mut Look,
+    event: &Envelope,
+) -> Result<(), TurnError> {
     let now = (app.clock)();
     match app.cases.claim(event, run, now, now.plus(app.lease)).await? {
         Claim::Mine => {}
@@ -93,7 +99,7 @@ pub async fn take(app: &App, metrics: &Metrics, run: &RunId, event: &Envelope) -
     }
     let cause =
         Cause { event: Some(event.id.clone()), origin: event.origin(), customer: event.customer.clone() };
-    decide_and_send(app, metrics, run, &cause, &key).await
+    decide_and_send(app, metrics, run, look, &cause, &key).await
 }
 
 /// Decides a case anew that came due by itself: something was held back or could not be read.
@@ -102,24 +108,28 @@ pub async fn take(app: &App, metrics: &Metrics, run: &RunId, event: &Envelope) -
 /// If it must be tried again.
 pub async fn revisit(app: &App, metrics: &Metrics, run: &RunId, case: &Case) -> Result<(), TurnError> {
     let cause = Cause { event: None, origin: case.origin.clone(), customer: case.customer.clone() };
-    decide_and_send(app, metrics, run, &cause, &case.key).await
+    let mut look = Look::new((app.clock)());
+    decide_and_send(app, metrics, run, &mut look, &cause, &case.key).await
 }
 
 async fn decide_and_send(
     app: &App,
     metrics: &Metrics,
     run: &RunId,
+    look: &mut Look,
     cause: &Cause,
     key: &CaseKey,
 ) -> Result<(), TurnError> {
     for round in 1.. {
-        match decide_and_commit(app, metrics, run, cause, key).await {
-            Err(TurnError::Store(error)) if error.is_conflict() && round < ROUNDS => {}
+        match decide_and_commit(app, metrics, run, look, cause, key).await {
+            Err(TurnError::Store(error)) if error.is_conflict() && round < ROUNDS => {
+                *look = Look::new((app.clock)());
+            }
             Err(error) => return Err(error),
-            Ok((decision, moved)) => {
+            Ok(Committed { decision, moved, new }) => {
                 log(cause, key, &decision);
                 let steps: Vec<_> = decision.steps.iter().filter(|step| step.kept.is_none()).collect();
-                dispatch::send_all(app, metrics, run, &steps).await;
+                dispatch::send_all(app, metrics, run, &steps, new.as_ref()).await;
                 if moved && let Err(error) = card::show(app, metrics, key).await {
                     // It is due, and the sweep shows it.
                     tracing::warn!(case = %key, failure = failure::chain(&error), "a card waits");
@@ -144,16 +154,26 @@ async fn finish_earlier(
     Ok(dispatch::send_all_again(app, metrics, run, &rows).await?)
 }
 
-/// The decision, and whether the case's card lags behind now.
+/// What a turn has written.
+struct Committed {
+    decision: Decision,
+    /// Whether the case's card lags behind now.
+    moved: bool,
+    /// The case with its steps, if it began with this turn: nobody else has touched it, so whoever needs the
+    /// whole of it has to read nothing.
+    new: Option<CaseFile>,
+}
+
 async fn decide_and_commit(
     app: &App,
     metrics: &Metrics,
     run: &RunId,
+    look: &mut Look,
     cause: &Cause,
     key: &CaseKey,
-) -> Result<(Decision, bool), TurnError> {
+) -> Result<Committed, TurnError> {
     // Boxed: the clients of many systems make a large future.
-    let mut context = Box::pin(gather::gather(app, metrics, cause, key)).await?;
+    let mut context = Box::pin(gather::gather(app, metrics, look, cause, key)).await?;
     let mut before = app.cases.turn_state(key, context.customer.as_ref()).await?;
     let known = before.case.value.as_ref().and_then(|case| case.customer.clone());
     if let (None, Some(known)) = (&context.customer, known) {
@@ -165,6 +185,9 @@ async fn decide_and_commit(
     context.contacts.clone_from(&before.customer.value.contacts);
     context.frozen = before.frozen;
     let earlier = before.case.value.as_ref();
+    if earlier.is_some_and(|case| look.is_overtaken(case)) {
+        return Err(StoreError::Conflict { what: "the case, since it was looked at in Stripe" }.into());
+    }
     let decision = decide(key, &context, earlier, &app.bundle);
 
     let now = (app.clock)();
@@ -182,11 +205,13 @@ async fn decide_and_commit(
         entry: &entry,
     };
     let moved = app.cases.commit(&before, &turn).await?;
+    look.decided(&case);
     metrics.count_by("classified", decision.classification.bucket.as_str(), 1);
     for suppression in &decision.suppressed {
         metrics.count_by("suppressed", suppression.interlock.as_str(), 1);
     }
-    Ok((decision, moved))
+    let new = earlier.is_none().then(|| CaseFile::begun(case, &decision.steps, now));
+    Ok(Committed { decision, moved, new })
 }
 
 /// One line for each decision: ids and words of ours, no bodies and no personal data.

@@ -65,7 +65,7 @@ impl<'a> Reporter<'a> {
         let steps = self.steps(&told, &row);
         self.put(before.version, &row, &entry, &steps).await?;
         let sent: Vec<&Step> = steps.iter().filter(|step| step.kept.is_none()).collect();
-        dispatch::send_all(&self.app.processor, self.metrics, &self.run, &sent).await;
+        dispatch::send_all(&self.app.processor, self.metrics, &self.run, &sent, None).await;
         Ok(true)
     }
 

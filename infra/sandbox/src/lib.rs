@@ -25,9 +25,11 @@ pub mod shelf;
 pub mod slack;
 pub mod sqs;
 pub mod stripe;
+pub mod tally;
 pub mod world;
 
 pub use clock::Clock;
 pub use loopback::Loopback;
 pub use shelf::Shelf;
+pub use tally::Tally;
 pub use world::Sandbox;

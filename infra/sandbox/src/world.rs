@@ -23,7 +23,7 @@ use crate::{
     company,
     crm::hubspot::HubSpot,
     deployment::{self, CHANNELS},
-    dynamodb,
+    dynamodb::Tables,
     help_desk::zendesk::Zendesk,
     keys::Keys,
     loopback::{Loopback, bind},
@@ -100,6 +100,8 @@ pub struct Sandbox {
     pub keys: Keys,
     /// Who can sign in.
     pub people: People,
+    /// The tables.
+    pub tables: Tables,
     /// The queues.
     pub sqs: Arc<Sqs>,
     /// The secrets.
@@ -173,8 +175,9 @@ impl Sandbox {
         let application = Application::open(signing, shelf.clone(), clock.clone())?;
         let ses = Ses::open(MAIL_FROM, shelf.clone(), clock.clone())?;
 
+        let tables = Tables::open(file("tables.db").as_deref())?;
         let servers = vec![
-            dynamodb::serve(0, file("tables.db").as_deref()).await?,
+            tables.serve(0).await?,
             Loopback::serve(0, Arc::clone(&sqs).router()).await?,
             Loopback::serve(0, Arc::clone(&secrets).router()).await?,
             Loopback::serve(0, stripe.router()).await?,
@@ -206,6 +209,7 @@ impl Sandbox {
             urls,
             keys,
             people,
+            tables,
             sqs,
             secrets,
             stripe,

@@ -10,7 +10,7 @@ use domain::{
 use crate::{
     Cases, Due, StepRow, StepState, StoreError, Turn,
     item::{Item, at, key, n, nested, read, s, text},
-    steps::step_row,
+    steps::{planned, step_row},
 };
 
 /// The partition of the index for cards.
@@ -35,6 +35,14 @@ pub struct Thread<'a> {
 }
 
 impl CaseFile {
+    /// A case that began at `now` with these steps, none of which was sent yet.
+    pub fn begun(case: Case, steps: &[Step], now: Timestamp) -> Self {
+        let row = |step: &Step| StepRow { state: planned(step), step: step.clone(), tries: 1, since: now };
+        let mut steps: Vec<_> = steps.iter().map(row).collect();
+        steps.sort_by(|one, two| one.step.key.cmp(&two.step.key));
+        Self { case: Some(case), steps }
+    }
+
     /// Whether the case planned this step itself. Others are kept under it, such as what a sweep found.
     pub fn planned(&self, step: &StepKey) -> bool {
         self.case.as_ref().is_some_and(|case| case.steps.contains(step))

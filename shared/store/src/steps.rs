@@ -64,6 +64,14 @@ pub enum Retry {
     Unknown,
 }
 
+/// Where a step stands that was just planned.
+pub(crate) fn planned(step: &Step) -> StepState {
+    match &step.kept {
+        Some(why) => StepState::Done { vendor_id: format!("kept with the case: {why}") },
+        None => StepState::Sending,
+    }
+}
+
 pub(crate) fn step_item(
     step: &Step,
     run: &RunId,
@@ -72,14 +80,11 @@ pub(crate) fn step_item(
 ) -> Result<Item, StoreError> {
     let mut item = step_key(&step.case, &step.key);
     item.insert("step".into(), nested(step)?);
-    let state = if let Some(why) = &step.kept {
-        StepState::Done { vendor_id: format!("kept with the case: {why}") }
-    } else {
+    if step.kept.is_none() {
         item.insert("due_kind".into(), s(due_kind(step.kind.name())));
         item.insert("due_at".into(), at(lease));
-        StepState::Sending
-    };
-    item.insert("step_state".into(), nested(&state)?);
+    }
+    item.insert("step_state".into(), nested(&planned(step))?);
     item.insert("run".into(), s(run.as_str()));
     item.insert("tries".into(), n(1));
     item.insert("since".into(), at(now));

@@ -1,6 +1,7 @@
 //! The read client: it can make `GET` requests and no others.
 
 mod events;
+mod memory;
 mod pace;
 mod reads;
 mod retry;
@@ -22,6 +23,7 @@ use reqwest::{
 use serde::de::DeserializeOwned;
 
 pub use events::{Cursor, EventQuery, Occurred};
+pub use memory::Memory;
 pub use pace::Pace;
 pub use retry::Retry;
 
@@ -67,6 +69,7 @@ pub struct Client {
     shared: Arc<Shared>,
     scope: Scope,
     readable: Arc<Readable>,
+    memory: Option<Arc<Memory>>,
 }
 
 /// The metadata keys that may be read, by object (`charge`, `refund`). Everything else of `metadata` is
@@ -113,19 +116,25 @@ impl Client {
     pub fn new(http: reqwest::Client, settings: Settings) -> Self {
         let pacer = pace::Pacer::new(settings.pace);
         let shared = Shared { http, settings, pacer, requests: AtomicU64::new(0) };
-        Self { shared: Arc::new(shared), scope: Scope::Own, readable: Arc::default() }
+        Self { shared: Arc::new(shared), scope: Scope::Own, readable: Arc::default(), memory: None }
     }
 
     /// The same client in another account's name.
     #[must_use]
     pub fn scoped(&self, scope: Scope) -> Self {
-        Self { shared: Arc::clone(&self.shared), scope, readable: Arc::clone(&self.readable) }
+        Self { scope, ..self.clone() }
     }
 
     /// The same client with metadata that may be read; without this none is kept.
     #[must_use]
     pub fn reading(self, readable: Readable) -> Self {
         Self { readable: Arc::new(readable), ..self }
+    }
+
+    /// The same client, which asks for nothing that is in this memory.
+    #[must_use]
+    pub fn remembering(self, memory: Arc<Memory>) -> Self {
+        Self { memory: Some(memory), ..self }
     }
 
     /// The mode of the key. An object of the other mode looks like a missing one, so compare this
@@ -191,15 +200,26 @@ impl Client {
         }
     }
 
-    /// One `GET`, tried again by the rule; only a 2xx is an answer.
+    /// One `GET`, unless its answer is remembered.
     async fn get(
         &self,
         call: &'static str,
         path: &[&str],
         parameters: &[(String, String)],
     ) -> Result<Answer<Vec<u8>>, Error> {
-        let Settings { base, retry, random, .. } = &self.shared.settings;
-        let url = base.v1(path, parameters).ok_or(Error::BadId { call })?;
+        let url = self.shared.settings.base.v1(path, parameters).ok_or(Error::BadId { call })?;
+        let Some(memory) = &self.memory else { return self.ask(call, &url).await };
+        if let Some(known) = memory.recall(&self.scope, &url) {
+            return Ok(known);
+        }
+        let answer = self.ask(call, &url).await?;
+        memory.keep(&self.scope, &url, &answer);
+        Ok(answer)
+    }
+
+    /// One `GET`, tried again by the rule; only a 2xx is an answer.
+    async fn ask(&self, call: &'static str, url: &reqwest::Url) -> Result<Answer<Vec<u8>>, Error> {
+        let Settings { retry, random, .. } = &self.shared.settings;
         let mut number = 0;
         loop {
             self.shared.pacer.turn(&self.scope).await;
