@@ -9,6 +9,7 @@ use gated::{access, mail, mail::Mail, stripe::Settings};
 use runtime::{Clock, Env, EnvError, Meter, Secrets, aws::Aws};
 use secrecy::SecretString;
 use store::{Approvals, Cases};
+use tokio::join;
 
 use crate::{
     Checkpoints,
@@ -64,17 +65,25 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the configuration, fetches the secrets and, unless `STRIPE_ACCOUNT` says it, asks Stripe
-    /// which account the read key belongs to.
+    /// Reads the configuration and, at the same time, fetches the secrets, reads the policy and opens the
+    /// connection to the table; then, unless `STRIPE_ACCOUNT` says it, asks Stripe which account the read key
+    /// belongs to.
     ///
     /// # Errors
     /// The first thing that is missing or wrong, with what to set.
     pub async fn from_env(env: &Env, clock: Clock) -> Result<Self> {
         let aws = Aws::from_env(env)?;
         let names = Names::from_env(env)?;
-        let bundle = runtime::policy::load(env.optional("POLICY_DIR").unwrap_or("/opt/policy").as_ref())?;
         let stored = Secrets::new(aws.secrets_manager());
-        let values = stored.get_all(names.0).await?;
+        let dynamodb = aws.dynamodb();
+        let approvals = Approvals::new(dynamodb.clone(), env.required("APPROVALS_TABLE")?);
+        let (bundle, values, ()) = join!(
+            runtime::policy::from_env(env),
+            stored.get_all(names.0),
+            // Asked again before every effect.
+            runtime::lambda::opened(approvals.frozen()),
+        );
+        let (bundle, values) = (bundle?, values?);
         let Ok([read, write, link, receipt, session, oidc, slack]) = <[SecretString; 7]>::try_from(values)
         else {
             bail!("seven secrets were asked for, another number came");
@@ -113,13 +122,12 @@ impl App {
             account: account.clone(),
         };
         let origin = origin(env)?;
-        let dynamodb = aws.dynamodb();
         Ok(Self {
             meter: Meter::from_env("approver", env, clock.clone())?,
             audience: env.required("DEPLOYMENT")?.to_owned(),
             agent: PersonId::parse(AGENT).context("the agent has no usable id")?,
-            cases: Cases::new(dynamodb.clone(), env.required("CASES_TABLE")?),
-            approvals: Approvals::new(dynamodb, env.required("APPROVALS_TABLE")?),
+            cases: Cases::new(dynamodb, env.required("CASES_TABLE")?),
+            approvals,
             stripe,
             account,
             connected,

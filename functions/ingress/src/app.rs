@@ -34,7 +34,14 @@ impl App {
     /// # Errors
     /// If a variable or a secret is missing or unusable, or the queue does not exist.
     pub async fn from_env(env: &Env, clock: Clock) -> Result<Self> {
-        let aws = Aws::from_env(env)?;
+        Self::new(env, &Aws::from_env(env)?, clock).await
+    }
+
+    /// As [`App::from_env`], with these clients.
+    ///
+    /// # Errors
+    /// As [`App::from_env`].
+    pub async fn new(env: &Env, aws: &Aws, clock: Clock) -> Result<Self> {
         let names = endpoint_names(env)?;
         let queue = Queue::from_env(aws.sqs(), env, "EVENT_QUEUE_URL")?;
         let meter = Meter::from_env("ingress", env, clock.clone())?;

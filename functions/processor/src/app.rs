@@ -7,6 +7,7 @@ use connectors::slack::Slack;
 use domain::{RunId, policy::Bundle};
 use runtime::{Clock, Env, EnvError, Meter, Queue, Secrets, aws::Aws};
 use store::Cases;
+use tokio::join;
 
 use crate::{Around, Issuers};
 
@@ -44,7 +45,8 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the configuration, fetches the secrets and opens the connections.
+    /// Reads the configuration and, at the same time, fetches the secrets, reads the policy and opens the
+    /// connection to the table.
     ///
     /// # Errors
     /// The first thing that is missing or wrong, with what to set.
@@ -52,10 +54,17 @@ impl App {
         let aws = Aws::from_env(env)?;
         let secrets = Secrets::new(aws.secrets_manager());
         let names = [env.required("STRIPE_READ_KEY_SECRET")?, env.required("SLACK_TOKEN_SECRET")?];
-        let bundle = runtime::policy::load(env.optional("POLICY_DIR").unwrap_or("/opt/policy").as_ref())?;
-        let channels = channels(env, &bundle)?;
         let approvals = Queue::from_env(aws.sqs(), env, "APPROVAL_QUEUE_URL")?;
-        let keys = secrets.get_all(&names).await?;
+        let cases = Cases::new(aws.dynamodb(), env.required("CASES_TABLE")?);
+        let (bundle, keys, around, ()) = join!(
+            runtime::policy::from_env(env),
+            secrets.get_all(&names),
+            Around::from_env(env, &secrets, &clock),
+            // Asked again by every turn.
+            runtime::lambda::opened(cases.is_frozen()),
+        );
+        let (bundle, keys, around) = (bundle?, keys?, around?);
+        let channels = channels(env, &bundle)?;
         let [read_key, slack_token] = keys.as_slice() else {
             anyhow::bail!("two secrets were asked for, {} came", keys.len());
         };
@@ -64,10 +73,10 @@ impl App {
         let http = runtime::http::client(&[&stripe_base, &slack_base])?;
         Ok(Self {
             stripe: runtime::stripe::reader(env, http.clone(), read_key)?,
-            cases: Cases::new(aws.dynamodb(), env.required("CASES_TABLE")?),
+            cases,
             slack: Slack::new(http, slack_base.as_str(), slack_token.clone(), clock.clone()),
             issuers: Issuers::default(),
-            around: Around::from_env(env, &secrets, &clock).await?,
+            around,
             channels,
             approvals,
             bundle,

@@ -36,24 +36,17 @@ pub struct Around {
 }
 
 impl Around {
-    /// Reads which systems there are, and fetches their secrets.
+    /// Reads which systems there are, and fetches their secrets at the same time.
     ///
     /// # Errors
     /// The first setting or secret that is missing or wrong.
     pub async fn from_env(env: &Env, secrets: &Secrets, clock: &Clock) -> Result<Self> {
-        let application = match application::Config::from_env(env)? {
-            None => None,
-            Some(config) => {
-                let signing = runtime::secrets::list(&config.secret, &secrets.get(&config.secret).await?)?;
-                let http = runtime::http::client(&[&config.base])?;
-                Some(CustomerContext::new(http, config.base, signing, clock.clone()))
-            }
-        };
-        Ok(Self {
-            crm: Crm::from_env(env, secrets, clock.clone()).await?,
-            help_desk: HelpDesk::from_env(env, secrets, clock.clone()).await?,
-            application,
-        })
+        let (crm, help_desk, application) = join!(
+            Crm::from_env(env, secrets, clock.clone()),
+            HelpDesk::from_env(env, secrets, clock.clone()),
+            application(env, secrets, clock),
+        );
+        Ok(Self { crm: crm?, help_desk: help_desk?, application: application? })
     }
 
     /// What there is to write to.
@@ -150,6 +143,13 @@ impl Around {
             Err(error) => Sent::Later { why: runtime::failure::chain(&error), after: error.retry_after() },
         }
     }
+}
+
+async fn application(env: &Env, secrets: &Secrets, clock: &Clock) -> Result<Option<CustomerContext>> {
+    let Some(config) = application::Config::from_env(env)? else { return Ok(None) };
+    let signing = runtime::secrets::list(&config.secret, &secrets.get(&config.secret).await?)?;
+    let http = runtime::http::client(&[&config.base])?;
+    Ok(Some(CustomerContext::new(http, config.base, signing, clock.clone())))
 }
 
 fn not_configured<T>() -> Part<T> {

@@ -5,6 +5,7 @@ use domain::AccountId;
 use runtime::{Clock, Env, EnvError, Meter, Queue, Secrets, aws::Aws};
 use store::Approvals;
 use stripe::{ApiKey, EndpointSecrets, probe::Probe};
+use tokio::join;
 
 /// How long an event may be under way before a sweep calls it missed, in seconds.
 const GRACE: i64 = 300;
@@ -44,7 +45,7 @@ pub struct Canary {
 }
 
 impl App {
-    /// Reads the configuration, fetches the secrets and opens the connections. Optional are
+    /// Reads the configuration and fetches the secrets at the same time. Optional are
     /// `EVENT_GRACE_SECONDS`, `STRIPE_CONNECTED_ACCOUNTS`, and `CANARY_URL` with `CANARY_SECRET`.
     ///
     /// # Errors
@@ -60,7 +61,10 @@ impl App {
         };
         let aws = Aws::from_env(env)?;
         let secrets = Secrets::new(aws.secrets_manager());
-        let secret = secrets.get(env.required("STRIPE_READ_KEY_SECRET")?).await?;
+        let name = env.required("STRIPE_READ_KEY_SECRET")?;
+        let (secret, canary, processor) =
+            join!(secrets.get(name), canary(env, &secrets), processor::App::from_env(env, clock.clone()),);
+        let (secret, canary, processor) = (secret?, canary?, processor?);
         let base = runtime::stripe::base(env)?;
         Ok(Self {
             approvals: Approvals::new(aws.dynamodb(), env.required("APPROVALS_TABLE")?),
@@ -72,10 +76,10 @@ impl App {
             probe: runtime::stripe::probe(env, runtime::http::client(&[&base])?)?,
             read_key: ApiKey::new(&secret)?,
             accounts: accounts(env)?,
-            canary: canary(env, &secrets).await?,
+            canary,
             grace,
-            meter: Meter::from_env("reconciler", env, clock.clone())?,
-            processor: processor::App::from_env(env, clock).await?,
+            meter: Meter::from_env("reconciler", env, clock)?,
+            processor,
         })
     }
 }

@@ -13,22 +13,12 @@ use aws_smithy_http_client::{
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{Env, EnvError, http::Base};
 
-/// The certification authorities that AWS's services are signed by, by the name that stands in their
-/// root certificates: <https://www.amazontrust.com/repository/>.
-const ROOTS: [&str; 5] = [
-    "Amazon Root CA 1",
-    "Amazon Root CA 2",
-    "Amazon Root CA 3",
-    "Amazon Root CA 4",
-    "Starfield Services Root Certificate Authority - G2",
-];
-
-/// A root certificate names its issuer, which is itself, within its first bytes.
-const NAMED_WITHIN: usize = 256;
+/// The certification authorities that AWS's services are signed by: <https://www.amazontrust.com/repository/>.
+/// Looking them up among all that Mozilla trusts would cost each cold start a tenth of a millisecond.
+const ROOTS: &str = include_str!("amazon.pem");
 
 /// What the clients share. They use one connection pool.
 #[derive(Debug, Clone)]
@@ -47,6 +37,15 @@ impl Aws {
     /// # Errors
     /// Names the variable that is missing or wrong; an endpoint must be HTTPS or on loopback.
     pub fn from_env(env: &Env) -> Result<Self, EnvError> {
+        Self::trusting(env, None)
+    }
+
+    /// As [`Aws::from_env`], with an authority in PEM besides Amazon's: for services that stand in for AWS's
+    /// over TLS.
+    ///
+    /// # Errors
+    /// As [`Aws::from_env`].
+    pub fn trusting(env: &Env, authority: Option<Vec<u8>>) -> Result<Self, EnvError> {
         let credentials = Credentials::new(
             env.required("AWS_ACCESS_KEY_ID")?,
             env.required("AWS_SECRET_ACCESS_KEY")?,
@@ -57,7 +56,7 @@ impl Aws {
         let shared = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(https())
+            .http_client(https(authority))
             .region(Region::new(env.required("AWS_REGION")?.to_owned()))
             .retry_config(retries())
             .timeout_config(timeouts())
@@ -118,10 +117,11 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-fn https() -> SharedHttpClient {
+fn https(authority: Option<Vec<u8>>) -> SharedHttpClient {
     let mut trusted = TrustStore::empty();
-    for certificate in roots() {
-        trusted.add_pem_certificate(pem(certificate));
+    trusted.add_pem_certificate(ROOTS);
+    if let Some(authority) = authority {
+        trusted.add_pem_certificate(authority);
     }
     let provider = tls::Provider::Rustls(CryptoMode::Ring);
     match TlsContext::builder().with_trust_store(trusted).build() {
@@ -130,18 +130,6 @@ fn https() -> SharedHttpClient {
         // trusts, which is slower and no less safe.
         Err(_) => Builder::new().tls_provider(provider).build_https(),
     }
-}
-
-/// Amazon's five among the roots that Mozilla trusts.
-fn roots() -> impl Iterator<Item = &'static [u8]> {
-    webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(AsRef::as_ref).filter(|der: &&[u8]| {
-        let start = der.get(..NAMED_WITHIN).unwrap_or(der);
-        ROOTS.iter().any(|name| start.windows(name.len()).any(|window| window == name.as_bytes()))
-    })
-}
-
-fn pem(der: &[u8]) -> Vec<u8> {
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der)).into_bytes()
 }
 
 #[cfg(test)]
@@ -159,21 +147,22 @@ mod tests {
     }
 
     #[test]
-    fn exactly_amazons_five_roots_are_trusted() {
-        let found: Vec<_> = roots().collect();
-        assert_eq!(found.len(), 5);
-        for name in ROOTS {
-            let named = |der: &&&[u8]| der.windows(name.len()).any(|window| window == name.as_bytes());
-            assert_eq!(found.iter().filter(named).count(), 1, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_trusted_certificates_are_readable() {
+    fn exactly_amazons_five_roots_are_trusted_and_mozilla_trusts_them() {
         use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+        const NAMES: [&str; 5] = [
+            "Amazon Root CA 1",
+            "Amazon Root CA 2",
+            "Amazon Root CA 3",
+            "Amazon Root CA 4",
+            "Starfield Services Root Certificate Authority - G2",
+        ];
+        let ours: Vec<_> = CertificateDer::pem_slice_iter(ROOTS.as_bytes()).map(Result::unwrap).collect();
+        assert_eq!(ours.len(), NAMES.len());
         let mut store = rustls::RootCertStore::empty();
-        for der in roots() {
-            store.add(CertificateDer::from_pem_slice(&pem(der)).unwrap()).unwrap();
+        for (der, name) in ours.iter().zip(NAMES) {
+            assert!(der.windows(name.len()).any(|window| window == name.as_bytes()), "{name}");
+            assert!(webpki_root_certs::TLS_SERVER_ROOT_CERTS.contains(der), "Mozilla does not trust {name}");
+            store.add(der.clone()).unwrap();
         }
         assert_eq!(store.len(), 5);
     }

@@ -1,6 +1,10 @@
 //! The start of a function's process.
 
-use std::{future::Future, process::ExitCode, time::SystemTime};
+use std::{
+    future::Future,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context as _, Result};
 use tokio::time::Instant;
@@ -31,6 +35,13 @@ where
 #[expect(clippy::disallowed_methods, reason = "Lambda gives the deadline as a time of day")]
 pub fn deadline(context: &lambda_runtime::Context) -> Instant {
     Instant::now() + context.deadline().duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+/// Asks a service something only to have a connection to it: during an invocation a function with little memory has
+/// a fourteenth of a processor for the handshake. A service that does not answer soon is left to the first event.
+pub async fn opened(ask: impl Future) {
+    const SOON: Duration = Duration::from_secs(2);
+    drop(tokio::time::timeout(SOON, ask).await);
 }
 
 fn block_on<F: Future<Output = Result<()>>>(work: F) -> Result<()> {

@@ -6,9 +6,21 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context as _, Result};
 use domain::policy::Bundle;
 
+use crate::Env;
+
 /// The folders of a bundle that are read, besides its root. Anything else beside them (examples,
 /// notes) is no part of what decides.
 const FOLDERS: [&str; 2] = ["rules", "templates"];
+
+/// Reads and checks the bundle in `POLICY_DIR` (`/opt/policy` unless set), on a thread of its own: while a function
+/// initialises it has a second processor, and waits for its secrets.
+///
+/// # Errors
+/// As [`load`].
+pub async fn from_env(env: &Env) -> Result<Bundle> {
+    let folder = env.optional("POLICY_DIR").unwrap_or("/opt/policy").to_owned();
+    tokio::task::spawn_blocking(move || load(folder.as_ref())).await.context("the policy was not read")?
+}
 
 /// Reads and checks the bundle in `folder`.
 ///
