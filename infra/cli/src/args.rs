@@ -99,6 +99,16 @@ pub struct LocalOptions {
     /// Folder with the policy bundle; by default the one of this repository
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
+    /// Push N signed events of many customers through it, say what that took and would cost, and end
+    #[arg(long, value_name = "N", conflicts_with_all = ["data", "no_seed"],
+          value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    pub bench: Option<u32>,
+    /// With --bench: finished events that are in the store before
+    #[arg(long, value_name = "N", requires = "bench", default_value_t = 0)]
+    pub stored_events: u32,
+    /// With --bench: open cases that are in the store before
+    #[arg(long, value_name = "N", requires = "bench", default_value_t = 0)]
+    pub open_cases: u32,
 }
 
 #[derive(Debug, Clone, Args)]

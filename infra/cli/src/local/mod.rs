@@ -5,6 +5,7 @@
 //! environment.
 
 mod announce;
+mod bench;
 pub mod gateway;
 mod people;
 pub mod pipeline;
@@ -42,6 +43,14 @@ pub(crate) fn run(options: &LocalOptions, env: &Env) -> Result<End> {
         relying: options.policy.is_none(),
         stripe,
     };
+    if let Some(events) = options.bench {
+        if setup.stripe.is_some() {
+            return Ok(End::usage(
+                "--bench makes customers of its own in the stand-in; unset STRIPE_API_KEY",
+            ));
+        }
+        return bench::run(options, events, setup);
+    }
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let threads = threads.context("cannot start threads")?;
     let ended = threads.block_on(serve(options, setup));

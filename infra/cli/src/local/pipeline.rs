@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use anyhow::{Context as _, Result, anyhow};
@@ -13,10 +16,10 @@ use sandbox::{
     world::{APPROVAL_QUEUE, APPROVALS_TABLE, CASES_TABLE, EVENT_QUEUE, Function, Options, TestMode},
 };
 use serde_json::Value;
-use store::Approvals;
+use store::{Approvals, Cases};
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
 
-use super::{gateway, people, schedule, seed, source};
+use super::{bench::probe::Probe, gateway, people, schedule, seed, source};
 use crate::console;
 
 /// The approver's path to which a sign-in comes back.
@@ -81,6 +84,9 @@ pub struct Pipeline {
     pub url: String,
     /// Whether Stripe is Stripe.
     pub test_mode: bool,
+    functions: Arc<Functions>,
+    /// Batches of events that were handed to the processor.
+    batches: Arc<AtomicU64>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -121,6 +127,11 @@ impl Pipeline {
         Ok(Prepared { sandbox, listener, url, policy, relying, clock, time, aws, test_mode })
     }
 
+    /// How many requests the processor made of Stripe, and how many batches of events it got.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.functions.processor.stripe.requests(), self.batches.load(Ordering::Relaxed))
+    }
+
     /// Stops taking requests and messages, lets those at work finish, then stops the stand-ins.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
@@ -150,11 +161,29 @@ impl Prepared {
     /// # Errors
     /// If a function refuses its configuration.
     pub async fn start(self) -> Result<Pipeline> {
+        self.begin(None).await
+    }
+
+    /// Starts functions, HTTP API and queues, with the processor's store under observation. Nothing happens but
+    /// what is asked: no schedule, no delivery, and no pace towards the stand-in of Stripe.
+    pub(super) async fn start_under(self, probe: &Probe) -> Result<Pipeline> {
+        self.begin(Some(probe)).await
+    }
+
+    /// The stand-ins.
+    pub(super) const fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    async fn begin(self, probe: Option<&Probe>) -> Result<Pipeline> {
         let Self { sandbox, listener, url, policy, relying, clock, time, aws, test_mode } = self;
         // Read at the start and never again.
         let relying = relying.then(|| Policy::relying(&policy)).transpose()?;
         let policy = relying.as_ref().map_or(policy.as_path(), Policy::folder);
-        let env = |function| environment(&sandbox, function, policy, &url);
+        let env = |function| match probe {
+            None => environment(&sandbox, function, policy, &url),
+            Some(_) => environment(&sandbox, function, policy, &url).with(unpaced()),
+        };
         let mut functions = Functions {
             ingress: ingress::App::from_env(&env(Function::Ingress), clock.clone()).await?,
             processor: processor::App::from_env(&env(Function::Processor), clock.clone()).await?,
@@ -163,6 +192,9 @@ impl Prepared {
         };
         functions.processor.lease = source::LEASE;
         functions.reconciler.processor.lease = source::LEASE;
+        if let Some(probe) = probe {
+            functions.processor.cases = Cases::new(probe.watching(&aws.dynamodb()), CASES_TABLE);
+        }
         let functions = Arc::new(functions);
         let sandbox = Arc::new(sandbox);
         let (stop, stopped) = watch::channel(false);
@@ -180,15 +212,22 @@ impl Prepared {
             }
         });
         let queues = source::Queues::new(&aws.sqs(), &sandbox.urls.sqs, stopped.clone());
-        queues.feed(&mut tasks, EVENT_QUEUE, &functions, |functions, event, deadline| async move {
-            let event = serde_json::from_value(event)?;
-            Ok(serde_json::to_value(processor::handle(&functions.processor, event, deadline).await)?)
+        let batches = Arc::<AtomicU64>::default();
+        let counted = Arc::clone(&batches);
+        queues.feed(&mut tasks, EVENT_QUEUE, &functions, move |functions, event, deadline| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async move {
+                let event = serde_json::from_value(event)?;
+                Ok(serde_json::to_value(processor::handle(&functions.processor, event, deadline).await)?)
+            }
         });
         queues.feed(&mut tasks, APPROVAL_QUEUE, &functions, |functions, event, _| async move {
             functions.approve(event).await
         });
-        schedule::start(&mut tasks, &functions, &stopped);
-        if !test_mode {
+        if probe.is_none() {
+            schedule::start(&mut tasks, &functions, &stopped);
+        }
+        if !test_mode && probe.is_none() {
             let (stripe, mut gone) = (Arc::clone(&sandbox.stripe), stopped);
             tasks.spawn(async move {
                 tokio::select! {
@@ -197,8 +236,13 @@ impl Prepared {
                 }
             });
         }
-        Ok(Pipeline { sandbox, url, test_mode, stop, tasks })
+        Ok(Pipeline { sandbox, url, test_mode, functions, batches, stop, tasks })
     }
+}
+
+/// As many requests of Stripe as there is work for.
+fn unpaced() -> [(String, String); 1] {
+    [("STRIPE_REQUESTS_PER_SECOND".to_owned(), "10000".to_owned())]
 }
 
 /// What the template sets, and what is different on one machine.
