@@ -12,7 +12,10 @@ use crate::Scope;
 /// ask Stripe for each thing once. Failures and missing objects are not kept, and nothing grows old: whoever
 /// made the memory drops it in time.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<(Scope, String), Answer<Vec<u8>>>>);
+pub struct Memory(Mutex<Answers>);
+
+/// By whose data and which address.
+type Answers = HashMap<(Scope, String), Answer<Vec<u8>>>;
 
 impl Memory {
     pub(super) fn recall(&self, scope: &Scope, url: &reqwest::Url) -> Option<Answer<Vec<u8>>> {
@@ -23,7 +26,7 @@ impl Memory {
         self.answers().insert((scope.clone(), url.as_str().to_owned()), answer.clone());
     }
 
-    fn answers(&self) -> MutexGuard<'_, HashMap<(Scope, String), Answer<Vec<u8>>>> {
+    fn answers(&self) -> MutexGuard<'_, Answers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
