@@ -81,7 +81,7 @@ impl App {
             runtime::policy::from_env(env),
             stored.get_all(names.0),
             // Asked again before every effect.
-            runtime::lambda::opened(approvals.frozen()),
+            runtime::lambda::opened(Box::pin(approvals.frozen())),
         );
         let (bundle, values) = (bundle?, values?);
         let Ok([read, write, link, receipt, session, oidc, slack]) = <[SecretString; 7]>::try_from(values)

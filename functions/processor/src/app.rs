@@ -61,7 +61,7 @@ impl App {
             secrets.get_all(&names),
             Around::from_env(env, &secrets, &clock),
             // Asked again by every turn.
-            runtime::lambda::opened(cases.is_frozen()),
+            runtime::lambda::opened(Box::pin(cases.is_frozen())),
         );
         let (bundle, keys, around) = (bundle?, keys?, around?);
         let channels = channels(env, &bundle)?;

@@ -80,7 +80,8 @@ async fn take(app: &App, metrics: &Metrics, look: &mut Look, message: &SqsMessag
     metrics.seconds("event_age", seconds(now.since(envelope.created)));
     // A run for each message: two copies of an event in one batch must not pass for each other.
     let run = app.new_run();
-    match turn::take(app, metrics, &run, look, &envelope).await {
+    // Boxed: the clients of many systems make a large future.
+    match Box::pin(turn::take(app, metrics, &run, look, &envelope)).await {
         Ok(()) => true,
         Err(error) => {
             let (event, kind) = (envelope.id.as_str(), envelope.kind.as_str());

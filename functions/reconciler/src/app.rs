@@ -62,8 +62,11 @@ impl App {
         let aws = Aws::from_env(env)?;
         let secrets = Secrets::new(aws.secrets_manager());
         let name = env.required("STRIPE_READ_KEY_SECRET")?;
-        let (secret, canary, processor) =
-            join!(secrets.get(name), canary(env, &secrets), processor::App::from_env(env, clock.clone()),);
+        let (secret, canary, processor) = join!(
+            secrets.get(name),
+            canary(env, &secrets),
+            Box::pin(processor::App::from_env(env, clock.clone()))
+        );
         let (secret, canary, processor) = (secret?, canary?, processor?);
         let base = runtime::stripe::base(env)?;
         Ok(Self {

@@ -57,13 +57,17 @@ impl Secrets {
 
     /// The current value, without the white space around it.
     pub async fn get(&self, name: &str) -> Result<SecretString, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(name).send().await.map_err(|error| {
-            let name = name.to_owned();
-            match error.as_service_error() {
-                Some(service) if service.is_resource_not_found_exception() => SecretError::Absent { name },
-                _ => SecretError::Unreadable { name, source: Cause::of(&error) },
-            }
-        })?;
+        // Boxed, as a call of the SDK is large and several secrets are read at once.
+        let answer =
+            Box::pin(self.client.get_secret_value().secret_id(name).send()).await.map_err(|error| {
+                let name = name.to_owned();
+                match error.as_service_error() {
+                    Some(service) if service.is_resource_not_found_exception() => {
+                        SecretError::Absent { name }
+                    }
+                    _ => SecretError::Unreadable { name, source: Cause::of(&error) },
+                }
+            })?;
         match answer.secret_string.as_deref().map(str::trim) {
             Some(value) if !value.is_empty() => Ok(SecretString::from(value)),
             _ => Err(SecretError::Blank { name: name.to_owned() }),

@@ -32,6 +32,7 @@ use self::{
 
 /// Measures the functions beside a no-op, Node and Python.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Options {
     /// Folder with binaries, as `NAME` or `NAME/bootstrap`; what is not there is built
     #[arg(long, value_name = "DIR")]
@@ -171,7 +172,7 @@ fn subjects<'a>(
         |event: Value| -> subject::Events<'a> { Box::new(move || Ok(event.to_string().into_bytes())) };
     let told = |function| backend.variables(function, policy);
     let mut all = vec![
-        native("no-op", "noop", BTreeMap::new(), delivery(), |answer| answer.is_null())?,
+        native("no-op", "noop", BTreeMap::new(), delivery(), Value::is_null)?,
         native("ingress", "ingress", services.variables(false), delivery(), accepted)?,
         native("ingress over TLS", "ingress_tls", services.variables(true), delivery(), accepted)?,
         native(
@@ -230,9 +231,9 @@ fn written(known: &BTreeMap<String, BTreeMap<String, Instructions>>) -> String {
          # `cargo speed --record` writes this file; CI fails above it by more than a fifth.\n",
     );
     for (kind, subjects) in known {
-        for (name, Instructions { cold, event }) in subjects {
-            text.push_str(&format!("\n[{kind}.\"{name}\"]\ncold = {cold}\nevent = {event}\n"));
-        }
+        text.extend(subjects.iter().map(|(name, Instructions { cold, event })| {
+            format!("\n[{kind}.\"{name}\"]\ncold = {cold}\nevent = {event}\n")
+        }));
     }
     text
 }

@@ -195,15 +195,11 @@ fn markdown(rows: &[Vec<String>]) -> String {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(wide).collect();
-    let mut text = String::new();
-    for (number, row) in rows.iter().enumerate() {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(&format!("| {} |\n", cells.join(" | ")));
-        if number == 0 {
-            let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
-            text.push_str(&format!("| {} |\n", rules.join(" | ")));
-        }
-    }
-    text
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut lines: Vec<String> = rows
+        .iter()
+        .map(|row| line(row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect()))
+        .collect();
+    lines.insert(1.min(lines.len()), line(widths.iter().map(|width| "-".repeat(*width)).collect()));
+    lines.concat()
 }

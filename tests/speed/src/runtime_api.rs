@@ -33,8 +33,11 @@ struct State {
     idle: bool,
     event: Option<Vec<u8>>,
     handed: Option<Instant>,
-    answered: Option<(Duration, Result<Vec<u8>, Vec<u8>>)>,
+    answered: Option<(Duration, Told)>,
 }
+
+/// What the function answered, or how it failed.
+type Told = Result<Vec<u8>, Vec<u8>>;
 
 impl RuntimeApi {
     /// Starts one.

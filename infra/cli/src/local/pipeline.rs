@@ -161,13 +161,13 @@ impl Prepared {
     /// # Errors
     /// If a function refuses its configuration.
     pub async fn start(self) -> Result<Pipeline> {
-        self.begin(None).await
+        Box::pin(self.begin(None)).await
     }
 
     /// Starts functions, HTTP API and queues, with the processor's store under observation. Nothing happens but
     /// what is asked: no schedule, no delivery, and no pace towards the stand-in of Stripe.
     pub(super) async fn start_under(self, probe: &Probe) -> Result<Pipeline> {
-        self.begin(Some(probe)).await
+        Box::pin(self.begin(Some(probe))).await
     }
 
     /// The stand-ins.

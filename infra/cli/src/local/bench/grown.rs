@@ -22,7 +22,7 @@ impl Grown {
         let rows = tables.rows(CASES_TABLE)?;
         let is_event = |row: &&Value| kind(row) == Some("EVENT");
         let event = rows.iter().find(is_event).context("no event to take for the pattern")?;
-        copies(tables, self.events, &[event.clone()])?;
+        copies(tables, self.events, std::slice::from_ref(event))?;
         let due = |row: &&Value| kind(row) == Some("CASE") && row.get("due_at").is_some();
         let case = rows.iter().find(due).context("no open case to take for the pattern")?;
         let (key, id) = (text(case, "/pk/S")?, text(case, "/case/M/customer/S")?);

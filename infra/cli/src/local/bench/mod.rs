@@ -167,10 +167,8 @@ fn as_text(measured: &Measured, bill: &[cost::Line], prices: &Prices) -> String 
         prices.region,
         prices.read,
     );
-    for (what, dollars) in bill {
-        text.push_str(&format!("  {what:22}  {dollars:6.2} USD\n"));
-    }
-    text.push_str(&format!("  {:22}  {:6.2} USD\n", "all", total(bill)));
+    let lines = bill.iter().map(|(what, dollars)| (*what, *dollars)).chain([("all", total(bill))]);
+    text.extend(lines.map(|(what, dollars)| format!("  {what:22}  {dollars:6.2} USD\n")));
     text
 }
 
