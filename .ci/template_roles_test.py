@@ -17,6 +17,8 @@ TEMPLATE = translate.deployed(TRANSLATED)
 # The systems around Stripe that a deployment may have, by the parameters that choose them, and what each
 # lets whom do besides. Nobody else's role changes.
 SENDER, DOMAIN = "billing@example.com", "example.com"
+MODEL = "arn:aws:bedrock:eu-central-1::foundation-model/m"
+PROFILE = f"arn:aws:bedrock:{iam.SCOPE}:inference-profile/eu.m"
 AGENT = ("ProcessorRole", "ReconcilerRole")
 SYSTEMS = {
     "hubspot": ({"Crm": "hubspot"}, AGENT, {"HubSpotToken": {"secretsmanager:GetSecretValue"}}),
@@ -42,9 +44,19 @@ SYSTEMS = {
         ["ApproverRole"],
         {"mail from the sender": {"ses:SendEmail"}, "the configuration set": {"ses:SendEmail"}},
     ),
+    "bedrock": (
+        {"Model": "bedrock", "ModelId": "eu.m", "ModelPrice": "1,5", "ModelArns": f"{PROFILE},{MODEL}"},
+        ["ProcessorRole"],
+        {"the model": {"bedrock:InvokeModel"}, "the model's profile": {"bedrock:InvokeModel"}},
+    ),
+    "anthropic": (
+        {"Model": "anthropic", "ModelId": "m", "ModelPrice": "1,5"},
+        ["ProcessorRole"],
+        {"ModelKey": {"secretsmanager:GetSecretValue"}},
+    ),
 }
 # All that one deployment can have at a time.
-EVERYTHING = [name for name in SYSTEMS if name not in ("salesforce", "intercom")]
+EVERYTHING = [name for name in SYSTEMS if name not in ("salesforce", "intercom", "anthropic")]
 
 READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 PUT = {"dynamodb:PutItem", "dynamodb:ConditionCheckItem"}
@@ -56,7 +68,8 @@ SECRET = {"secretsmanager:GetSecretValue"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 # Nobody may do these; with the sets above they are the universe of actions.
 NEVER = {
-    "dynamodb:BatchWriteItem", "dynamodb:CreateBackup", "dynamodb:DeleteTable", "dynamodb:ExportTableToPointInTime",
+    "bedrock:Converse", "bedrock:CreateModelCustomizationJob", "bedrock:InvokeModel",
+    "bedrock:InvokeModelWithResponseStream", "dynamodb:BatchWriteItem", "dynamodb:CreateBackup", "dynamodb:DeleteTable", "dynamodb:ExportTableToPointInTime",
     "dynamodb:GetRecords", "dynamodb:PartiQLDelete", "dynamodb:PartiQLInsert", "dynamodb:PartiQLSelect",
     "dynamodb:PartiQLUpdate", "dynamodb:RestoreTableToPointInTime", "dynamodb:Scan", "dynamodb:UpdateTable",
     "dynamodb:UpdateTimeToLive", "iam:PassRole", "iam:PutRolePolicy", "kms:Decrypt", "kms:Sign",
@@ -167,6 +180,10 @@ def resources(template):
         ("mail from another domain", f"{mail}:identity/other.{DOMAIN}", SENDER),
         ("the configuration set", f"{mail}:configuration-set/outcomes", SENDER),
         ("another configuration set", f"{mail}:configuration-set/other", SENDER),
+        ("the model", MODEL, None),
+        ("the model's profile", PROFILE, None),
+        ("another model", f"{MODEL}-large", None),
+        ("the model in another region", MODEL.replace("eu-central-1", "us-east-1"), None),
         ("everything", "*", None),
     ]
     for name, resource in template["Resources"].items():
@@ -254,6 +271,9 @@ LEAKS = {
     "the approver reads the CRM's token": allow("ApproverRole", *SECRET, {"Ref": "HubSpotToken"}),
     "the ingress reads the help desk's token": allow("IngressRole", *SECRET, {"Ref": "ZendeskToken"}),
     "the approver sends mail as anybody": without_sender,
+    "the processor asks any model": allow("ProcessorRole", "bedrock:InvokeModel", "arn:aws:bedrock:*::foundation-model/*"),
+    "the reconciler asks the model": allow("ReconcilerRole", "bedrock:InvokeModel", MODEL),
+    "the approver asks the model": allow("ApproverRole", "bedrock:*", MODEL),
     "the approver changes a request": allow("ApproverRole", "dynamodb:UpdateItem", {"Fn::GetAtt": ["CasesTable", "Arn"]}),
     "the processor changes a request": without_deny("ProcessorRole"),
     "the reconciler changes a request": without_deny("ReconcilerRole"),

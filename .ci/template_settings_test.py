@@ -50,6 +50,25 @@ SYSTEMS = [
     ({"ApplicationUrl": "https://x.com"}, AGENT, {"APPLICATION_URL", "APPLICATION_SECRET"}, "ApplicationKey"),
     ({"AccessUrl": "https://x.com"}, ("Approver",), {"ACCESS_URL", "ACCESS_SECRET"}, "AccessKey"),
     ({"MailFrom": "billing@example.com", "MailIdentity": "example.com"}, ("Approver",), {"MAIL_FROM"}, None),
+    (
+        {"Model": "bedrock", "ModelId": "m", "ModelPrice": "0.06,0.24"}
+        | {"ModelArns": "arn:aws:bedrock:eu-central-1::foundation-model/m"},
+        ("Processor",),
+        {"MODEL", "MODEL_ID", "MODEL_PRICE"},
+        None,
+    ),
+    (
+        {"Model": "anthropic", "ModelId": "m", "ModelPrice": "3,15"},
+        ("Processor",),
+        {"MODEL", "MODEL_ID", "MODEL_PRICE", "MODEL_KEY_SECRET"},
+        "ModelKey",
+    ),
+    (
+        {"Model": "openai", "ModelId": "m", "ModelPrice": "0,0", "ModelUrl": "https://x.com/v1"},
+        ("Processor",),
+        {"MODEL", "MODEL_ID", "MODEL_PRICE", "MODEL_URL", "MODEL_KEY_SECRET"},
+        "ModelKey",
+    ),
 ]
 
 
@@ -156,9 +175,24 @@ class Functions(unittest.TestCase):
         self.assertEqual([], translate.refused(TEMPLATE))
         for given, *_ in SYSTEMS:
             self.assertEqual([], translate.refused(TEMPLATE, **given), given)
-            for name in given.keys() - {"Crm", "HelpDesk", "MailFrom", "ApplicationUrl", "AccessUrl"}:
-                (said,) = translate.refused(TEMPLATE, **(given | {name: ""}))
+            for name in given.keys() - {"Crm", "HelpDesk", "MailFrom", "ApplicationUrl", "AccessUrl", "Model"}:
+                rest = {other: value for other, value in given.items() if other != name}
+                (said,) = translate.refused(TEMPLATE, **rest)
                 self.assertIn(name, said)
+
+    def test_no_model_is_named_with_a_wildcard_or_half_a_price(self):
+        parameters = TEMPLATE["Parameters"]
+        model = "arn:aws:bedrock:eu-central-1::foundation-model/amazon.nova-lite-v1:0"
+        profile = "arn:aws:bedrock:eu-central-1:111122223333:inference-profile/eu.amazon.nova-lite-v1:0"
+        for name, good, bad in [
+            ("ModelArns", [model, f"{profile},{model}"], ["", "*", f"{model}*", f"{model},", "arn:aws:s3:::bucket/x"]),
+            ("ModelPrice", ["", "0,0", "0.80,4"], ["3", "3,", "$3,15", "3,1.1234567", "12345,1"]),
+        ]:
+            pattern = parameters[name]["AllowedPattern"]
+            for value in good:
+                self.assertRegex(value, pattern)
+            for value in bad:
+                self.assertNotRegex(value, pattern)
 
     def test_secrets_are_created_empty_and_outlive_the_stack(self):
         secrets = of_type("AWS::SecretsManager::Secret")

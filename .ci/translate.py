@@ -91,6 +91,8 @@ class Parameters:
                 return self.GONE
             case {"Ref": name} if name in self.values:
                 return self.values[name]
+            case {"Fn::Split": [separator, one]}:
+                return self.chosen(one).split(separator)
             case {"Fn::Sub": str(pattern)}:
                 fill = lambda found: self.values.get(found[1], found[0])
                 return {"Fn::Sub": re.sub(r"\$\{([^}]+)\}", fill, pattern)}
