@@ -1,6 +1,6 @@
 //! Stand-ins for local runs and tests, all on loopback: DynamoDB, SQS, Secrets Manager, Stripe, an
-//! OpenID provider, Slack, two CRMs, two help desks, the company's application and SES. The functions reach
-//! them through the same clients as in production.
+//! OpenID provider, Slack, two CRMs, two help desks, the company's application, SES and a language model.
+//! The functions reach them through the same clients as in production.
 
 pub mod application;
 mod aws_json;
@@ -14,6 +14,7 @@ pub mod help_desk;
 pub mod keys;
 pub mod lambda;
 pub mod loopback;
+pub mod model;
 pub mod oidc;
 mod page;
 pub mod passkey;
