@@ -16,8 +16,10 @@ use domain::{
     policy::{Locale, Zone},
 };
 
-const HONEST: &str = include_str!("advice/honest.txt");
-const HOSTILE: &str = include_str!("advice/hostile.txt");
+/// Honest texts: those that the verifier was made with, and those written later without a look at its words.
+const HONEST: [&str; 2] = [include_str!("advice/honest.txt"), include_str!("advice/honest_more.txt")];
+/// Hostile texts, likewise.
+const HOSTILE: [&str; 2] = [include_str!("advice/hostile.txt"), include_str!("advice/hostile_more.txt")];
 
 /// The case that all texts are about: 49 dollars, 24 November, a renewal on the 30th.
 fn facts(words: &[&str]) -> Facts {
@@ -72,19 +74,25 @@ fn unescape(line: &str) -> String {
 
 #[test]
 fn of_the_honest_texts_at_least_95_in_100_pass() {
-    let texts = corpus(HONEST);
-    let refused: Vec<String> =
-        texts.iter().filter_map(|text| answer(text).err().map(|why| format!("{why}: {}", text.2))).collect();
-    println!("{} of {} honest texts pass", texts.len() - refused.len(), texts.len());
-    assert!(texts.len() >= 100);
-    assert!(refused.len() * 20 <= texts.len(), "{}", refused.join("\n"));
+    for (source, least) in HONEST.into_iter().zip([100, 60]) {
+        let texts = corpus(source);
+        let refused: Vec<String> = texts
+            .iter()
+            .filter_map(|text| answer(text).err().map(|why| format!("{why}: {}", text.2)))
+            .collect();
+        println!("{} of {} honest texts pass", texts.len() - refused.len(), texts.len());
+        assert!(texts.len() >= least);
+        assert!(refused.len() * 20 <= texts.len(), "{}", refused.join("\n"));
+    }
 }
 
 #[test]
 fn of_the_hostile_texts_none_passes() {
-    let texts = corpus(HOSTILE);
-    let passed: Vec<&str> = texts.iter().filter(|text| answer(text).is_ok()).map(|text| text.2).collect();
-    println!("{} hostile texts refused", texts.len() - passed.len());
-    assert!(texts.len() >= 300, "{}", texts.len());
-    assert!(passed.is_empty(), "{}", passed.join("\n"));
+    for source in HOSTILE {
+        let texts = corpus(source);
+        let passed: Vec<&str> = texts.iter().filter(|text| answer(text).is_ok()).map(|text| text.2).collect();
+        println!("{} hostile texts refused", texts.len() - passed.len());
+        assert!(texts.len() >= 300, "{}", texts.len());
+        assert!(passed.is_empty(), "{} of {}\n{}", passed.len(), texts.len(), passed.join("\n"));
+    }
 }

@@ -1,11 +1,14 @@
 //! Whether a text may be used.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    facts::Facts,
+    facts::{Facts, Kind},
     words::{Closed, LISTS},
 };
 use crate::policy::{Locale, Zone, words::forbidden};
@@ -92,8 +95,15 @@ impl Refusal {
     }
 }
 
-/// Stands for a fact while the rest is looked at; refused if a text brings it along.
+/// Stand for facts while the rest is looked at: for an amount, a day, and anything else. Refused if a text brings
+/// one along.
+const MONEY: char = '\u{e001}';
+const DAY: char = '\u{e002}';
 const FACT: char = '\u{e000}';
+
+const fn is_fact(sign: char) -> bool {
+    matches!(sign, MONEY | DAY | FACT)
+}
 
 /// Checks a text that a model wrote. The same text and facts give the same answer.
 ///
@@ -105,8 +115,8 @@ pub fn check(text: &str, facts: &Facts, reader: Reader, zone: &Zone) -> Result<C
     if text.is_empty() || text.chars().nth(most).is_some() {
         return Err(Refusal::Length);
     }
-    if text.contains(FACT) {
-        return Err(sign(FACT));
+    if let Some(ours) = text.chars().find(|sign| is_fact(*sign)) {
+        return Err(sign(ours));
     }
     let locale = match reader {
         Reader::Customer(locale) => locale,
@@ -135,15 +145,20 @@ fn sign(sign: char) -> Refusal {
 
 /// The text with every fact as one sign. A fact counts where it stands by itself: `149.00 USD` and `-49.00 USD`
 /// are not `49.00 USD`.
-fn without_facts(text: &str, spellings: &[String]) -> String {
+fn without_facts(text: &str, spellings: &[(String, Kind)]) -> String {
     let mut rest = text.to_owned();
-    for spelling in spellings {
+    for (spelling, kind) in spellings {
+        let mark = match kind {
+            Kind::Money => MONEY,
+            Kind::Day => DAY,
+            Kind::Other => FACT,
+        };
         let mut kept = String::with_capacity(rest.len());
         let mut ahead = rest.as_str();
         while let Some((before, after)) = ahead.split_once(spelling.as_str()) {
             kept.push_str(before);
             if stands_alone(&kept, after) {
-                kept.push(FACT);
+                kept.push(mark);
             } else {
                 kept.push_str(spelling);
             }
@@ -176,7 +191,7 @@ fn signs(text: &str, locale: Locale) -> Result<(), Refusal> {
     let allowed = |sign: char| {
         sign.is_ascii_alphanumeric()
             || " .,:;!?'’()\"“”„–-".contains(sign)
-            || sign == FACT
+            || is_fact(sign)
             || (locale == Locale::De && "äöüÄÖÜß".contains(sign))
     };
     let address = |word: &str| word.contains("://") || word.contains('@') || word.starts_with("www.");
@@ -188,10 +203,15 @@ fn signs(text: &str, locale: Locale) -> Result<(), Refusal> {
     }
     // A dot or colon with a letter right behind it may be a domain or a scheme.
     let signs: Vec<char> = text.chars().collect();
-    let inside = signs.windows(2).any(|two| match two {
-        [one, next] => ".:;!?".contains(*one) && (next.is_alphanumeric() || *next == FACT),
-        _ => false,
-    });
+    // Between digits it is part of a number, which has a check of its own.
+    let inside =
+        std::iter::once(&' ').chain(&signs).collect::<Vec<_>>().windows(3).any(|three| match three {
+            [before, one, next] => {
+                let number = before.is_ascii_digit() && next.is_ascii_digit();
+                ".:;!?".contains(**one) && !number && (next.is_alphanumeric() || is_fact(**next))
+            }
+            _ => false,
+        });
     if inside { Err(Refusal::Address(short(text))) } else { Ok(()) }
 }
 
@@ -209,9 +229,13 @@ fn numbers(text: &str, is_fact: impl Fn(u32) -> bool) -> Result<(), Refusal> {
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     for part in text.split([' ', '(', ')', '"', '“', '”', '„', '–']) {
-        let word = part.trim_matches(|sign: char| !sign.is_alphanumeric() && sign != FACT).to_lowercase();
+        let word = part.trim_matches(|sign: char| !sign.is_alphanumeric() && !is_fact(sign)).to_lowercase();
         let word = word.replace('’', "'");
-        let word = word.strip_suffix(&format!("{FACT}'s")).map_or(word.clone(), |_| FACT.to_string());
+        // `Visa's`
+        let word = word
+            .strip_suffix("'s")
+            .filter(|word| word.chars().all(is_fact))
+            .map_or(word.clone(), str::to_owned);
         if !word.is_empty() {
             words.push(word);
         }
@@ -241,6 +265,10 @@ fn for_customers(
         sets.map(|(_, words)| words).any(|words| words.contains(word))
     };
     for sentence in words.split(String::is_empty) {
+        if let Some(at) = (0..sentence.len()).find(|at| !stands_in_frame(sentence, *at, closed)) {
+            return Err(around(sentence, at));
+        }
+        followed(sentence, &closed.guarded)?;
         let negated = |at: usize| negation(sentence, at, closed);
         let framed = (0..sentence.len()).any(|at| negated(at).is_some());
         let mut at = 0;
@@ -250,7 +278,7 @@ fn for_customers(
                 at += phrase.len();
                 continue;
             }
-            let known = word.starts_with(FACT) || closed.words.contains(word) || true_here(word);
+            let known = word.starts_with(is_fact) || closed.words.contains(word) || true_here(word);
             let in_frame = framed && (closed.negated.helpers.contains(word) || negated(at).is_some());
             if !known && !in_frame {
                 return Err(Refusal::Word(short(word)));
@@ -259,6 +287,24 @@ fn for_customers(
         }
     }
     Ok(())
+}
+
+/// Whether an amount or a day stands where it only names a payment: `payment of 49.00 USD`, `on 24 November`. By
+/// itself it could be given, owed or set as a deadline.
+fn stands_in_frame(sentence: &[String], at: usize, closed: &Closed) -> bool {
+    let Some(mark) = sentence.get(at).and_then(|word| word.chars().next()) else { return true };
+    let before =
+        |back: usize| at.checked_sub(back).and_then(|at| sentence.get(at)).map_or("", String::as_str);
+    let (one, two) = (before(1).to_owned(), format!("{}_{}", before(2), before(1)));
+    let framed = |words: &BTreeSet<String>| words.contains(&one) || words.contains(&two);
+    match mark {
+        MONEY => {
+            let next = sentence.get(at + 1);
+            framed(&closed.frame.money) && next.is_none_or(|next| closed.frame.after.contains(next))
+        }
+        DAY => framed(&closed.frame.day),
+        _ => true,
+    }
 }
 
 /// Whether a word is half of a statement that something did not happen, with the place of the other half: the
@@ -278,6 +324,7 @@ fn negation(sentence: &[String], at: usize, closed: &Closed) -> Option<usize> {
 }
 
 fn for_colleagues(words: &[String], text: &str, facts: &Facts) -> Result<(), Refusal> {
+    let words = &without_phrases(words, &LISTS.phrases);
     let flat: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
     for word in &flat {
         let count = LISTS.numbers.get(*word).copied().or_else(|| {
@@ -291,7 +338,7 @@ fn for_colleagues(words: &[String], text: &str, facts: &Facts) -> Result<(), Ref
         // Letters apart spell a word that nobody looks for.
         if word.chars().count() == 1
             && *word != "a"
-            && !word.starts_with(|sign: char| sign.is_ascii_digit() || sign == FACT)
+            && !word.starts_with(|sign: char| sign.is_ascii_digit() || is_fact(sign))
         {
             return Err(Refusal::Word(short(word)));
         }
@@ -323,22 +370,133 @@ fn for_colleagues(words: &[String], text: &str, facts: &Facts) -> Result<(), Ref
             }
         }
     }
-    let policy = forbidden(text, Locale::En);
+    let policy = forbidden(&flat.join(" "), Locale::En);
     let free = |word: &String| facts.words.iter().any(|fact| word.starts_with(fact.as_str()));
     if let Some(word) = policy.iter().find(|word| !free(word)) {
         return Err(Refusal::Policy(short(word)));
     }
     names(text, facts)?;
-    let (mut plain, mut english) = (0, 0);
-    for word in flat.into_iter().filter(|word| !word.contains(FACT)) {
-        plain += 1;
-        let parts = || word.split('-').all(|part| LISTS.english.contains(part));
-        let known = parts()
-            || LISTS.numbers.contains_key(word)
-            || facts.words.iter().any(|fact| word.starts_with(fact.as_str()));
-        english += usize::from(known);
+    describes(words, facts)?;
+    let count = flat.len();
+    let plain: Vec<&str> = flat
+        .into_iter()
+        .filter(|word| word.chars().any(char::is_alphabetic) && !word.contains(is_fact))
+        .collect();
+    let known = |word: &&&str| {
+        LISTS.describes(word)
+            || word.split('-').all(|part| LISTS.describes(part))
+            || facts.words.iter().any(|fact| word.starts_with(fact.as_str()))
+    };
+    let unknown: Vec<&&str> = plain.iter().filter(|word| !known(word)).collect();
+    if let Some(word) = unknown.iter().find(|word| resembles_refused(word)) {
+        return Err(Refusal::Word(short(word)));
     }
-    if english * 2 < plain { Err(Refusal::Language) } else { Ok(()) }
+    // A word that the list lacks is an accident; several are another language, or a code.
+    let room = plain.len() / UNKNOWN;
+    if count < SHORTEST || unknown.len() > room { Err(Refusal::Language) } else { Ok(()) }
+}
+
+/// The words with each approved turn of phrase as one fact.
+fn without_phrases(words: &[String], phrases: &[Vec<String>]) -> Vec<String> {
+    let mut rest = Vec::with_capacity(words.len());
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        let here = words.get(at..).unwrap_or_default();
+        if let Some(phrase) = phrases.iter().find(|phrase| here.starts_with(phrase)) {
+            rest.push(FACT.to_string());
+            at += phrase.len();
+        } else {
+            rest.push(word.clone());
+            at += 1;
+        }
+    }
+    rest
+}
+
+/// A text for colleagues has at least so many words: fewer say yes or no.
+const SHORTEST: usize = 4;
+/// One word in so many may be none of the list.
+const UNKNOWN: usize = 12;
+
+/// A description: no sentence that begins with a verb, and none about what is to be.
+fn describes(words: &[String], facts: &Facts) -> Result<(), Refusal> {
+    for sentence in words.split(String::is_empty) {
+        let Some(first) = sentence.first() else { continue };
+        if LISTS.imperatives.contains(first) && !facts.words.contains(first) {
+            return Err(Refusal::Phrase(short(first)));
+        }
+        followed(sentence, &LISTS.guarded)?;
+        let loose = |at: &usize| !amount_is_named(sentence, *at);
+        if let Some(at) = (0..sentence.len()).find(loose) {
+            return Err(around(sentence, at));
+        }
+    }
+    Ok(())
+}
+
+/// A refusal of a fact with its neighbours.
+fn around(sentence: &[String], at: usize) -> Refusal {
+    let words = sentence.get(at.saturating_sub(1)..(at + 2).min(sentence.len())).unwrap_or_default();
+    let words: Vec<&str> =
+        words.iter().map(|word| if word.starts_with(is_fact) { "…" } else { word.as_str() }).collect();
+    Refusal::Phrase(short(&words.join(" ")))
+}
+
+/// Whether an amount stands where it names a payment, and not by itself, as something to have.
+fn amount_is_named(sentence: &[String], at: usize) -> bool {
+    if sentence.get(at).is_none_or(|word| !word.starts_with(MONEY)) {
+        return true;
+    }
+    let near =
+        |words: &BTreeSet<String>, at: usize| sentence.get(at).is_some_and(|word| words.contains(word));
+    match at.checked_sub(1) {
+        // `49.00 USD is open`, or nothing but the amount behind a colon.
+        None => sentence.len() == 1 || near(&LISTS.frame.after, 1),
+        Some(before) => near(&LISTS.frame.money, before),
+    }
+}
+
+/// Some words may be followed by a few others only.
+fn followed(sentence: &[String], guarded: &BTreeMap<String, BTreeSet<String>>) -> Result<(), Refusal> {
+    for (at, word) in sentence.iter().enumerate() {
+        let Some(follow) = guarded.get(word) else { continue };
+        let next = sentence.get(at + 1);
+        if next.is_none_or(|next| !follow.contains(next)) {
+            let next = next.map_or("", String::as_str);
+            return Err(Refusal::Phrase(short(&format!("{word} {next}"))));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a word that no list has is a refused one with a letter too many, too few, wrong or in another place.
+fn resembles_refused(word: &str) -> bool {
+    let word: Vec<char> = word.chars().collect();
+    LISTS.refused.iter().any(|pattern| {
+        let [single] = pattern.as_slice() else { return false };
+        let (stem, open) = single.strip_suffix('*').map_or((single.as_str(), false), |stem| (stem, true));
+        let stem: Vec<char> = stem.chars().collect();
+        let lengths = stem.len().saturating_sub(1)..=stem.len() + 1;
+        stem.len() >= 5
+            && lengths.into_iter().any(|length| {
+                let begin = word.get(..length).filter(|begin| open || begin.len() == word.len());
+                begin.is_some_and(|begin| is_near(begin, &stem))
+            })
+    })
+}
+
+/// Whether one change makes one word of the other: a letter more, less or other, or two that changed places.
+fn is_near(one: &[char], other: &[char]) -> bool {
+    let same = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let (one, other) = (one.get(same..).unwrap_or_default(), other.get(same..).unwrap_or_default());
+    match (one, other) {
+        ([], []) => true,
+        ([_, rest @ ..], other) if rest == other => true,
+        (one, [_, rest @ ..]) if one == rest => true,
+        ([_, one @ ..], [_, other @ ..]) if one == other => true,
+        ([a, b, one @ ..], [c, d, other @ ..]) => a == d && b == c && one == other,
+        _ => false,
+    }
 }
 
 /// Capital letters of which no fact is known: in English only names have them inside a sentence. The first word
@@ -352,9 +510,8 @@ fn names(text: &str, facts: &Facts) -> Result<(), Refusal> {
         if word.chars().any(char::is_uppercase) && !KNOWN.contains(&word) {
             let inner = word.chars().skip(1).any(char::is_uppercase);
             let lower = word.to_lowercase();
-            let known = LISTS.english.contains(&lower)
-                || LISTS.numbers.contains_key(&lower)
-                || facts.words.iter().any(|fact| lower.starts_with(fact.as_str()));
+            let known =
+                LISTS.describes(&lower) || facts.words.iter().any(|fact| lower.starts_with(fact.as_str()));
             if inner || !first || !known {
                 return Err(Refusal::Name(short(word)));
             }
@@ -387,5 +544,5 @@ fn matches(word: &str, pattern: &str) -> bool {
 
 /// Enough of a text to find it again.
 fn short(text: &str) -> String {
-    text.chars().filter(|sign| !sign.is_control() && *sign != FACT).take(40).collect()
+    text.chars().filter(|sign| !sign.is_control() && !is_fact(*sign)).take(40).collect()
 }

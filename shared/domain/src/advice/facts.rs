@@ -24,6 +24,17 @@ pub struct Facts {
     pub words: BTreeSet<String>,
 }
 
+/// What a spelling says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An amount.
+    Money,
+    /// A day.
+    Day,
+    /// A name or an id.
+    Other,
+}
+
 /// The longest name that counts as one: a longer one is a text.
 const NAME: usize = 60;
 
@@ -31,14 +42,17 @@ impl Facts {
     /// Every spelling of every fact, the longest first, so that none is taken for a part of another.
     /// A name which reads like policy or holds a number is no fact to quote: whoever chose it chose the
     /// words.
-    pub(super) fn spellings(&self, locale: Locale, zone: &Zone, for_colleagues: bool) -> Vec<String> {
+    pub(super) fn spellings(&self, locale: Locale, zone: &Zone, for_colleagues: bool) -> Vec<(String, Kind)> {
         let money = self.money.iter().flat_map(|money| amounts(*money, locale));
         let dates = self.dates.iter().flat_map(|at| days(*at, locale, zone));
         let names = self.names.iter().filter(|name| is_name(name)).cloned();
         let ids = self.ids.iter().filter(|id| for_colleagues && is_id(id)).cloned();
-        let mut all: Vec<String> =
-            money.chain(dates).chain(names).chain(ids).filter(|text| !text.is_empty()).collect();
-        all.sort_by_key(|text| std::cmp::Reverse(text.chars().count()));
+        let money = money.map(|text| (text, Kind::Money));
+        let dates = dates.map(|text| (text, Kind::Day));
+        let others = names.chain(ids).map(|text| (text, Kind::Other));
+        let mut all: Vec<(String, Kind)> =
+            money.chain(dates).chain(others).filter(|(text, _)| !text.is_empty()).collect();
+        all.sort_by_key(|(text, _)| std::cmp::Reverse(text.chars().count()));
         all.dedup();
         all
     }

@@ -29,6 +29,8 @@ struct ClosedSource {
     words: String,
     refused: Vec<String>,
     negated: NegatedSource,
+    guarded: BTreeMap<String, String>,
+    frame: FrameSource,
     when: BTreeMap<String, String>,
 }
 
@@ -42,10 +44,29 @@ struct NegatedSource {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct FrameSource {
+    money: String,
+    after: String,
+    day: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TeamSource {
+    phrases: Vec<String>,
     refused: Vec<String>,
+    imperatives: String,
+    guarded: BTreeMap<String, String>,
+    frame: TeamFrameSource,
     numbers: BTreeMap<String, u32>,
     words: More,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TeamFrameSource {
+    money: String,
+    after: String,
 }
 
 #[derive(Deserialize)]
@@ -58,11 +79,19 @@ struct More {
 #[derive(Default)]
 pub(super) struct Lists {
     customer: BTreeMap<Locale, Closed>,
+    /// Turns of phrase for colleagues that are harmless although a pattern would refuse them.
+    pub(super) phrases: Vec<Vec<String>>,
     /// Patterns, by their words.
     pub(super) refused: Vec<Vec<String>>,
+    /// Verbs with which no sentence begins.
+    pub(super) imperatives: BTreeSet<String>,
+    /// Words with the only ones that may follow.
+    pub(super) guarded: BTreeMap<String, BTreeSet<String>>,
+    /// Where an amount may stand: behind one of these, or first and before one of the others.
+    pub(super) frame: Frame,
     /// Numbers in words, with what they are worth.
     pub(super) numbers: BTreeMap<String, u32>,
-    /// English words, to tell the language.
+    /// What a description is made of.
     pub(super) english: BTreeSet<String>,
 }
 
@@ -77,8 +106,24 @@ pub(super) struct Closed {
     pub(super) refused: Vec<Vec<String>>,
     /// What says that something did not happen.
     pub(super) negated: Negated,
+    /// Words with the only ones that may follow.
+    pub(super) guarded: BTreeMap<String, BTreeSet<String>>,
+    /// Where an amount or a day may stand.
+    pub(super) frame: Frame,
     /// Words that the case must hold a word for.
     pub(super) when: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What must stand before an amount and before a day, and what may stand behind an amount. Two words are joined by
+/// `_`.
+#[derive(Default)]
+pub(super) struct Frame {
+    /// Before an amount.
+    pub(super) money: BTreeSet<String>,
+    /// Behind an amount.
+    pub(super) after: BTreeSet<String>,
+    /// Before a day.
+    pub(super) day: BTreeSet<String>,
 }
 
 /// Words for what did not happen. A negator needs a verb soon after it and the verb needs the negator, so that
@@ -94,6 +139,16 @@ pub(super) struct Negated {
 }
 
 impl Lists {
+    /// Whether a word describes: it stands in the list, or does without its ending.
+    pub(super) fn describes(&self, word: &str) -> bool {
+        let known = |stem: &str| self.english.contains(stem) || self.numbers.contains_key(stem);
+        let without = |ending: &str| {
+            word.strip_suffix(ending)
+                .is_some_and(|stem| stem.len() > 2 && (known(stem) || known(&format!("{stem}e"))))
+        };
+        known(word) || ["'s", "s'", "s", "es", "d", "ed", "ing", "ly"].into_iter().any(without)
+    }
+
     /// The closed language of a locale; without one nothing can be said.
     pub(super) fn customer(&self, locale: Locale) -> Option<&Closed> {
         self.customer.get(&locale)
@@ -116,19 +171,39 @@ impl From<Source> for Lists {
                     verbs: set(&closed.negated.verbs),
                     helpers: set(&closed.negated.helpers),
                 },
-                when: closed.when.iter().map(|(word, words)| (word.clone(), set(words))).collect(),
+                guarded: sets(&closed.guarded),
+                frame: Frame {
+                    money: set(&closed.frame.money),
+                    after: set(&closed.frame.after),
+                    day: set(&closed.frame.day),
+                },
+                when: sets(&closed.when),
             };
             if locale == Locale::En {
                 english.extend(closed.words.iter().cloned());
             }
             customer.insert(locale, closed);
         }
-        Self { customer, refused: split(&source.team.refused), numbers: source.team.numbers, english }
+        let team = source.team;
+        Self {
+            customer,
+            phrases: split(&team.phrases),
+            refused: split(&team.refused),
+            imperatives: set(&team.imperatives),
+            guarded: sets(&team.guarded),
+            frame: Frame { money: set(&team.frame.money), after: set(&team.frame.after), ..Frame::default() },
+            numbers: team.numbers,
+            english,
+        }
     }
 }
 
 fn set(words: &str) -> BTreeSet<String> {
     words.split_whitespace().map(str::to_owned).collect()
+}
+
+fn sets(lists: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String>> {
+    lists.iter().map(|(word, words)| (word.clone(), set(words))).collect()
 }
 
 fn split(phrases: &[String]) -> Vec<Vec<String>> {
@@ -150,7 +225,10 @@ mod tests {
             }
             assert!(closed.words.len() > 250, "{locale}: {}", closed.words.len());
         }
-        assert!(LISTS.refused.len() > 200 && !LISTS.numbers.is_empty());
+        assert!(
+            LISTS.refused.len() > 200 && LISTS.imperatives.len() > 100 && LISTS.guarded.contains_key("will")
+        );
+        assert!(!LISTS.numbers.is_empty());
     }
 
     #[test]
