@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CustomerId, Money, ObjectId, Timestamp,
+    advice::{Consulted, Outcome},
     classify::Classification,
     event::Origin,
     plan::{Priority, Suppression},
@@ -177,6 +178,18 @@ pub struct Case {
     pub revisit: Option<Timestamp>,
     /// The end of its trail, which the next entry continues.
     pub trail: trail::Head,
+    /// What a language model last said about it, if one was asked since the same was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Consulted>,
+}
+
+impl Case {
+    /// Keeps what became of a question to a model. One that was not asked takes no answer's place.
+    pub fn hear(&mut self, consulted: Consulted) {
+        if self.advice.is_none() || !matches!(consulted.outcome, Outcome::NotAsked { .. }) {
+            self.advice = Some(consulted);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -158,6 +158,9 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// All of them, from the lowest.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Normal, Self::High, Self::Urgent];
+
     /// The word used everywhere.
     pub const fn as_str(self) -> &'static str {
         match self {

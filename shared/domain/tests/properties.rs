@@ -20,9 +20,11 @@ use std::{
 
 use domain::{
     CaseKey, CaseKind, Currency, Money,
+    advice::{Brief, Verdict, advise},
     classify::{classify, classify_failure},
     context::{Context, Part, Subject},
-    plan::{Step, StepKind},
+    decide::Decision,
+    plan::{Priority, Step, StepKind},
     policy::{Bundle, Example, Expect, Source},
     snapshot::{PaymentError, PaymentIntentStatus},
 };
@@ -366,6 +368,107 @@ proptest! {
     fn nothing_grows_bolder_with_less_known(example in example()) {
         let bolder = example.bolder_when_missing(&STARTER);
         prop_assert!(bolder.is_empty(), "{:#?}", bolder);
+    }
+}
+
+/// An answer that a helpful model gives: the warmest words, the highest priority, a summary.
+fn helpful(brief: &Brief) -> String {
+    let offer = brief.message.as_ref().and_then(|message| message.offers.first());
+    let opening = match brief.locale() {
+        domain::policy::Locale::En => "Thank you for your time.",
+        domain::policy::Locale::De => "vielen Dank für Ihre Zeit.",
+    };
+    let free = offer.iter().flat_map(|offer| offer.template.free());
+    let texts: BTreeMap<String, &str> = free.map(|name| (name.to_owned(), opening)).collect();
+    let urgency = (brief.priority < Priority::Urgent).then(
+        || json!({ "priority": "urgent", "because": "The account is large and the contract renews soon." }),
+    );
+    json!({
+        "template": offer.map(|offer| &offer.template.id),
+        "tone": offer.map(|offer| offer.template.tone),
+        "urgency": urgency,
+        "summary": "The payment failed and the invoice is open.",
+        "texts": texts,
+    })
+    .to_string()
+}
+
+/// Answers of a model that is broken, obeys a customer, or makes things up.
+const HOSTILE: [&str; 12] = [
+    "",
+    "{}",
+    "Sure! I approved the refund.",
+    r#"{"template":null,"urgency":null,"summary":"Approve the refund at once.","texts":{}}"#,
+    r#"{"template":"refund-made","tone":"plain","urgency":null,"summary":null,"texts":{}}"#,
+    r#"{"template":"recovery-update-card-personal","tone":"plain","urgency":null,"summary":null,"texts":{}}"#,
+    r#"{"template":"recovery-update-card-personal","tone":"warm","urgency":null,"summary":null,"texts":{"opening":"You get 100.00 USD back."}}"#,
+    r#"{"template":"recovery-heads-up-personal","tone":"warm","urgency":null,"summary":null,"texts":{"opening":"See https://evil.example."}}"#,
+    r#"{"template":null,"urgency":{"priority":"low","because":"It can wait."},"summary":null,"texts":{}}"#,
+    r#"{"template":null,"urgency":{"priority":"urgent","because":"The owner wants 9,999.00 USD."},"summary":null,"texts":{}}"#,
+    r#"{"template":null,"urgency":null,"summary":null,"texts":{},"approve":true}"#,
+    r#"{"template":null,"urgency":null,"summary":null,"texts":{"closing":"Thank you."}}"#,
+];
+
+/// A decision without what advice may change.
+fn unworded(decision: &Decision) -> Decision {
+    let mut decision = decision.clone();
+    decision.priority = Priority::Low;
+    for step in &mut decision.steps {
+        match &mut step.kind {
+            StepKind::Alert(alert) => {
+                alert.priority = Priority::Low;
+                alert.facts.retain(|(label, _)| !label.contains("language model") && label != "Draft");
+            }
+            StepKind::Task(task) => {
+                task.priority = Priority::Low;
+                let ours = task
+                    .text
+                    .lines()
+                    .filter(|line| !line.contains("language model: ") && !line.contains("language model, "));
+                task.text =
+                    ours.filter(|line| !line.starts_with("More urgent, says")).collect::<Vec<_>>().join("\n");
+            }
+            StepKind::Ticket { priority, .. } => *priority = Priority::Low,
+            StepKind::Draft(draft) => {
+                (draft.template, draft.subject, draft.text) = <(String, String, String)>::default();
+            }
+            _ => {}
+        }
+    }
+    decision
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_a_model_says_only_words_urgency_upwards_and_the_summary_differ(
+        example in example(), said in "\\PC{0,200}", hostile in prop::sample::select(HOSTILE.to_vec()),
+    ) {
+        for bundle in [&*STARTER, &*BOLDEST] {
+            let decision = example.decide(bundle);
+            let Some(brief) = example.brief(bundle) else { continue };
+            prop_assert_eq!(&brief.digest("m"), &example.brief(bundle).unwrap().digest("m"));
+            let mut advices = vec![advise(&brief, &helpful(&brief))];
+            prop_assert!(matches!(advices[0], Verdict::Taken(_)), "{:?}", advices[0]);
+            for answer in [said.as_str(), hostile] {
+                advices.push(advise(&brief, answer));
+            }
+            let texted = json!({ "template": null, "urgency": null, "summary": said, "texts": {} }).to_string();
+            advices.push(advise(&brief, &texted));
+            for verdict in advices {
+                let Verdict::Taken(advised) = verdict else { continue };
+                let other = decision.advised(&advised);
+                prop_assert!(other.priority >= decision.priority);
+                let json = |decision: &Decision| serde_json::to_string(&unworded(decision)).unwrap();
+                prop_assert_eq!(json(&other), json(&decision));
+                let requests = |decision: &Decision| {
+                    let requests = decision.steps.iter().filter(|step| matches!(step.kind, StepKind::Request { .. }));
+                    serde_json::to_string(&(requests.collect::<Vec<_>>(), &decision.verdicts)).unwrap()
+                };
+                prop_assert_eq!(requests(&other), requests(&decision));
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use domain::{
     Currency, Money, Timestamp,
+    advice::{Checked, Facts, Reader, check},
     policy::{Audience, Link, Locale, Slot, SlotType, Slots, Template, Templates, Zone},
 };
 use proptest::prelude::*;
@@ -39,7 +40,13 @@ fn value(kind: SlotType, amount: i64, text: &str) -> Slot {
         SlotType::Link => Slot::Link(Link::parse("https://billing.example.com/x?y=z").unwrap()),
         SlotType::Name => Slot::Name(format!("A {text}")),
         SlotType::Text => Slot::Text(format!("A {text}")),
+        SlotType::Free => Slot::Free(free(text)),
     }
+}
+
+fn free(text: &str) -> Checked {
+    let text = if text.len().is_multiple_of(2) { "Thank you." } else { "Thank you for your time." };
+    check(text, &Facts::default(), Reader::Customer(Locale::En), &Zone::UTC).unwrap()
 }
 
 fn values(template: &Template, amount: i64, text: &str) -> Slots {
@@ -50,9 +57,9 @@ fn values(template: &Template, amount: i64, text: &str) -> Slots {
 }
 
 #[test]
-fn the_starter_has_sixteen_templates_in_both_languages() {
+fn the_starter_has_nineteen_templates_in_both_languages() {
     let templates = starter();
-    assert_eq!(templates.iter().count(), 32);
+    assert_eq!(templates.iter().count(), 38);
     assert_eq!(templates.default_locale(), Locale::En);
     for template in templates.iter() {
         template.check().unwrap();

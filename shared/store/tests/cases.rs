@@ -101,6 +101,7 @@ fn decided(key: &CaseKey, steps: &[Step], head: Head) -> (Case, domain::trail::E
         changed: NOW,
         revisit: Some(NOW.plus(900)),
         trail: entry.head(),
+        advice: None,
     };
     (case, entry)
 }

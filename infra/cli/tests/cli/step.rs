@@ -48,6 +48,7 @@ async fn failed(cases: &Cases) -> Step {
         amount: None,
         revisit: None,
         trail: entry.head(),
+        advice: None,
     };
     let before = cases.turn_state(&key, None).await.unwrap();
     let run = RunId::parse("run-1").unwrap();

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Priority;
-
-/// The most characters of a summary, before it is checked.
-pub const SUMMARY: usize = 600;
+use crate::{plan::Priority, policy::Tone};
 
 /// What a model advises. Nothing in it is to be used before it is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,13 +12,16 @@ pub const SUMMARY: usize = 600;
 pub struct Advice {
     /// The template for the message, out of those that were offered; `None` leaves it as it is.
     pub template: Option<String>,
+    /// The tone of that template.
+    #[serde(default)]
+    pub tone: Option<Tone>,
     /// How urgent it is, if more than it was.
     pub urgency: Option<Urgency>,
     /// What a colleague must know in ten seconds.
     pub summary: Option<String>,
     /// Values for the template's free texts, by their slots.
     #[serde(default)]
-    pub texts: BTreeMap<String, String>,
+    pub texts: BTreeMap<String, Option<String>>,
 }
 
 /// How urgent a case is, with the reason.

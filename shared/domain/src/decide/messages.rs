@@ -7,7 +7,7 @@ use crate::{
     CaseKind,
     context::{Conversations, Subject},
     plan::{Draft, Interlock, Step, StepKind, Suppression},
-    policy::{Channel, ExceptionKind, Gated, Link, RenderError, Rung, Slot, Slots, Source},
+    policy::{ExceptionKind, Gated, Link, RenderError, Rung, Slot, Slots, Source},
     snapshot::Read,
 };
 
@@ -80,7 +80,7 @@ pub(super) fn request(turn: &Turn<'_>, step: &Step) -> Option<Step> {
 }
 
 /// Why a message would not be true for this customer: access that nobody takes away does not end.
-fn untrue(turn: &Turn<'_>, id: &str) -> Option<(Interlock, String)> {
+pub(super) fn untrue(turn: &Turn<'_>, id: &str) -> Option<(Interlock, String)> {
     let template = turn.bundle.templates().get(id, turn.bundle.templates().default_locale())?;
     template.slots.contains_key(ACCESS_UNTIL).then_some(())?;
     interlocks::exception(turn, ExceptionKind::DoNotDowngrade)
@@ -92,14 +92,9 @@ fn render(turn: &Turn<'_>, id: &str, slots: &Slots) -> Option<Result<Draft, Rend
     let profile = turn.context.profile.known();
     let wanted = profile.and_then(|customer| customer.locale.as_deref());
     let (template, message) = turn.bundle.message(id, wanted, slots)?;
-    let channel = match template.channel {
-        Channel::Email => "email",
-        Channel::Chat => "chat",
-        Channel::Csm => "csm",
-    };
     Some(message.map(|message| Draft {
         template: message.template,
-        channel: channel.to_owned(),
+        channel: template.channel.as_str().to_owned(),
         locale: template.locale.to_string(),
         subject: message.subject,
         text: message.text,
@@ -107,7 +102,7 @@ fn render(turn: &Turn<'_>, id: &str, slots: &Slots) -> Option<Result<Draft, Rend
 }
 
 /// Every fact that a template may name.
-fn slots(turn: &Turn<'_>) -> Slots {
+pub(super) fn slots(turn: &Turn<'_>) -> Slots {
     let (context, bundle) = (turn.context, turn.bundle);
     let mut slots = bundle.templates().house().clone();
     let mut put = |name: &str, slot: Option<Slot>| {

@@ -1,5 +1,6 @@
 //! From a context to a decision: classify, ask the rules, ask the interlocks, plan.
 
+mod advice;
 mod churn;
 mod deadlines;
 mod evidence;
@@ -14,8 +15,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+pub use advice::brief;
+
 use crate::{
     Case, CaseKey, CaseKind, Timestamp,
+    advice::Consulted,
     case::CaseState,
     classify::{Bucket, Classification, classify},
     context::{Context, Subject},
@@ -369,6 +373,9 @@ fn settle_answered(
 
 impl Case {
     /// The case after a decision.
+    ///
+    /// What a model last said about it counts as long as the same is found: without being asked again its case
+    /// stays as urgent.
     pub fn after(
         before: Option<&Self>,
         key: &CaseKey,
@@ -379,13 +386,16 @@ impl Case {
     ) -> Self {
         let mut steps = before.map(|case| case.steps.clone()).unwrap_or_default();
         steps.extend(decision.steps.iter().map(|step| step.key.clone()));
+        let same = before.filter(|case| case.classification.bucket == decision.classification.bucket);
+        let advice = same.and_then(|case| case.advice.clone());
+        let raised = advice.as_ref().and_then(Consulted::priority).unwrap_or(decision.priority);
         Self {
             key: key.clone(),
             customer: context.customer.clone().or_else(|| before.and_then(|case| case.customer.clone())),
             origin: context.origin.clone(),
             state: decision.state,
             classification: decision.classification.clone(),
-            priority: decision.priority,
+            priority: decision.priority.max(raised),
             escalation: decision.escalation.clone(),
             next: decision.next.clone(),
             otherwise: decision.otherwise.clone(),
@@ -399,6 +409,7 @@ impl Case {
             deadline: decision.deadline,
             revisit: decision.revisit,
             trail,
+            advice,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     approval::ApprovalRule,
     evidence::Checklists,
     manifest::Manifest,
-    playbook::Playbook,
+    playbook::{Playbook, Rung},
     settings::{Exception, Exceptions, Settings, Source},
     slot::Slots,
     template::{Message, RenderError, Template},
@@ -347,6 +347,7 @@ fn check_playbooks(
             if let Some(id) = named.find(|id| templates.get(id, templates.default_locale()).is_none()) {
                 return wrong(format!("`{bucket}` names the template `{id}`, which is not there"));
             }
+            check_alternatives(rung, templates).or_else(|problem| wrong(format!("`{bucket}`: {problem}")))?;
             if let Some(name) = rung.request.as_ref().filter(|name| !approvals.contains_key(*name)) {
                 return wrong(format!("`{bucket}` asks for `{name}`, which has no `[approval]`"));
             }
@@ -357,6 +358,29 @@ fn check_playbooks(
         Some(bucket) => wrong(format!("add `[playbook.{bucket}]`: somebody has to see it")),
         None => Ok(()),
     }
+}
+
+/// What a model may choose goes the way of the draft that the playbook names, and only such a message has room
+/// for its words: what is drafted without a model needs none.
+fn check_alternatives(rung: &Rung, templates: &Templates) -> Result<(), String> {
+    let get = |id: &String| templates.get(id, templates.default_locale());
+    let mut named = rung.draft.iter().chain(&rung.chat).chain(&rung.follow_up);
+    if let Some(id) = named.find(|id| get(id).is_some_and(|template| template.free().next().is_some())) {
+        return Err(format!("`{id}` has a `free` slot, so it can only be one of `alternatives`"));
+    }
+    for id in &rung.alternatives {
+        let Some(other) = get(id) else { return Err(format!("there is no template `{id}`")) };
+        let Some(draft) = rung.draft.as_ref().and_then(get) else {
+            return Err(format!("`{id}` is an alternative to no `draft`"));
+        };
+        if (other.channel, other.audience) != (draft.channel, draft.audience) || other.id == draft.id {
+            return Err(format!(
+                "`{id}` is no alternative to `{}`: name another one of its channel",
+                draft.id
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn rules(files: &Files) -> Result<(PolicySet, Schema), BundleError> {

@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use super::{Bundle, Exception, Source, Verdict};
 use crate::{
     Case, CaseKey,
+    advice::Brief,
     classify::Bucket,
     context::Context,
-    decide::{Decision, QUESTIONS, decide, verdicts},
+    decide::{Decision, QUESTIONS, brief, decide, verdicts},
     plan::{Interlock, Priority, Step, StepKind},
 };
 
@@ -74,6 +75,13 @@ impl Example {
 
     pub(super) fn decide_by(&self, bundle: &Bundle) -> Decision {
         decide(&self.key, &self.context, self.before.as_ref(), bundle)
+    }
+
+    /// What a model may be told of the decision; see [`crate::decide::brief`].
+    pub fn brief(&self, bundle: &Bundle) -> Option<Brief> {
+        let bundle = self.count_on(bundle);
+        let decision = self.decide_by(&bundle);
+        brief(&self.key, &self.context, self.before.as_ref(), &bundle, &decision)
     }
 
     /// The bundle with the systems and exceptions that this example counts on.

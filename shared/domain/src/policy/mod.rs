@@ -4,6 +4,7 @@
 //! the answer names the rules that decided. A rule that errors, and a question that does not fit the
 //! schema, permit nothing (I7).
 
+mod advice;
 mod approval;
 mod asking;
 mod bundle;
@@ -35,6 +36,7 @@ use crate::{
     approval::{Action, OperationKind, Person},
 };
 
+pub use advice::{AdviceSettings, Caps};
 pub use approval::{ApprovalRule, Requester};
 pub use bundle::{Bundle, BundleError};
 pub use calendar::Calendar;
@@ -52,7 +54,7 @@ pub use settings::{
 };
 pub(crate) use slot::visible;
 pub use slot::{Link, NAME, NotALink, Slot, SlotType, Slots, TEXT};
-pub use template::{Audience, Channel, Message, RenderError, Template};
+pub use template::{Audience, Channel, Message, RenderError, Template, Tone};
 pub use templates::Templates;
 pub use zone::{NotAZone, Zone};
 

@@ -42,6 +42,9 @@ pub struct Rung {
     /// The template of a message to the customer, if there is something to say.
     #[serde(default)]
     pub draft: Option<String>,
+    /// Templates that may stand for `draft` if a model advises it: they say the same in the same channel.
+    #[serde(default)]
+    pub alternatives: Vec<String>,
     /// The template that is drafted in the customer's open conversation instead, if there is one.
     #[serde(default)]
     pub chat: Option<String>,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::advice::AdviceSettings;
 use crate::{
     Currency, CustomerId, Money, Timestamp,
     context::{Account, Breaker, Part},
@@ -39,6 +40,9 @@ pub struct Settings {
     pub watch: Watch,
     /// What the agent sends by itself, and what it leaves with the case.
     pub autonomy: Autonomy,
+    /// Whether a language model is asked for advice, and how much it may cost.
+    #[serde(default)]
+    pub advice: AdviceSettings,
     /// The metadata keys that may be read, by Stripe object (`charge`, `refund`, …).
     #[serde(default)]
     pub metadata: BTreeMap<String, BTreeSet<String>>,
@@ -342,6 +346,7 @@ impl Settings {
                 WRITES.join(", ")
             ));
         }
+        self.advice.check()?;
         if !self.dispute.ladder.is_sorted_by(|one, next| one > next) {
             return Err("put `dispute.ladder` in order, the longest time before the deadline first".into());
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::{locale::Locale, zone::Zone};
-use crate::{Money, Timestamp};
+use crate::{Money, Timestamp, advice::Checked};
 
 /// What may stand in a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub enum SlotType {
     Name,
     /// A short fact, such as the number of an invoice.
     Text,
+    /// A sentence or two that a model wrote, checked against the facts. Nothing else can fill it.
+    Free,
 }
 
 /// A value for a slot.
@@ -37,6 +39,8 @@ pub enum Slot {
     Name(String),
     /// At most [`TEXT`] characters, of which nothing is markup or a link.
     Text(String),
+    /// Written as it is: it was checked.
+    Free(Checked),
 }
 
 /// The most characters of a name.
@@ -55,6 +59,7 @@ impl Slot {
             Self::Link(_) => SlotType::Link,
             Self::Name(_) => SlotType::Name,
             Self::Text(_) => SlotType::Text,
+            Self::Free(_) => SlotType::Free,
         }
     }
 
@@ -66,6 +71,7 @@ impl Slot {
             Self::Link(link) => link.as_str().to_owned(),
             Self::Name(name) => harmless(name, NAME),
             Self::Text(text) => harmless(text, TEXT),
+            Self::Free(text) => text.as_str().to_owned(),
         };
         if written.is_empty() { Err("nothing readable is left of the value") } else { Ok(written) }
     }

@@ -13,7 +13,10 @@ use super::{
     words::forbidden,
     zone::Zone,
 };
-use crate::{Currency, Money, Timestamp};
+use crate::{
+    Currency, Money, Timestamp,
+    advice::{Facts, Reader, check},
+};
 
 /// Where a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,17 @@ pub enum Channel {
     Csm,
 }
 
+impl Channel {
+    /// The word used everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Chat => "chat",
+            Self::Csm => "csm",
+        }
+    }
+}
+
 /// Who reads a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,6 +51,27 @@ pub enum Audience {
     Csm,
     /// Our own team.
     Team,
+}
+
+/// How a message sounds, for whoever chooses between two that say the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// Short and factual.
+    #[default]
+    Plain,
+    /// Personal.
+    Warm,
+}
+
+impl Tone {
+    /// The word used everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Warm => "warm",
+        }
+    }
 }
 
 /// An approved message in one language, from `templates/<id>.<locale>.toml`.
@@ -53,6 +88,8 @@ pub struct Template {
     pub audience: Audience,
     /// Its language.
     pub locale: Locale,
+    /// How it sounds.
+    pub tone: Tone,
     /// What varies. The same in every language.
     pub slots: BTreeMap<String, SlotType>,
     subject: Vec<Piece>,
@@ -68,6 +105,8 @@ struct Source {
     channel: Channel,
     audience: Audience,
     locale: Locale,
+    #[serde(default)]
+    tone: Tone,
     slots: BTreeMap<String, SlotType>,
     subject: String,
     body: String,
@@ -109,6 +148,20 @@ impl Template {
     /// The id, language and version, as a message carries them: `recovery-update-card.en/2`.
     pub fn reference(&self) -> String {
         format!("{}.{}/{}", self.id, self.locale, self.version)
+    }
+
+    /// The names of the slots for what a model writes.
+    pub fn free(&self) -> impl Iterator<Item = &str> {
+        self.slots.iter().filter(|(_, kind)| **kind == SlotType::Free).map(|(name, _)| name.as_str())
+    }
+
+    /// The text with its slots by name: what is approved, without a value.
+    pub fn outline(&self) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Words(words) => words.clone(),
+            Piece::Slot(name) => format!("{{{{ {name} }}}}"),
+        };
+        self.body.iter().map(piece).collect()
     }
 
     /// Fills the slots. What is missing, of another type or not asked for is an error and never an
@@ -169,7 +222,7 @@ impl Template {
         for sample in 0..SAMPLES {
             let mut slots = Slots::default();
             for (name, kind) in &self.slots {
-                if let Some(slot) = samples(*kind).into_iter().cycle().nth(sample) {
+                if let Some(slot) = samples(*kind, self.locale).into_iter().cycle().nth(sample) {
                     slots = slots.with(name, slot);
                 }
             }
@@ -183,7 +236,7 @@ impl Template {
 const SAMPLES: usize = 3;
 
 /// Made-up values: an ordinary one, and such as are easily got wrong.
-fn samples(kind: SlotType) -> Vec<Slot> {
+fn samples(kind: SlotType, locale: Locale) -> Vec<Slot> {
     match kind {
         SlotType::Money => [(123_456, "usd"), (1_500, "jpy"), (1_234_567, "kwd")]
             .into_iter()
@@ -201,6 +254,14 @@ fn samples(kind: SlotType) -> Vec<Slot> {
             .map(|name| Slot::Name(name.into()))
             .into(),
         SlotType::Text => ["INV-0042", "in_1Abc"].map(|text| Slot::Text(text.into())).into(),
+        SlotType::Free => {
+            let text = match locale {
+                Locale::En => "Thank you for your time.",
+                Locale::De => "Vielen Dank für Ihre Zeit.",
+            };
+            let text = check(text, &Facts::default(), Reader::Customer(locale), &Zone::UTC);
+            text.ok().map(Slot::Free).into_iter().collect()
+        }
     }
 }
 
@@ -228,6 +289,10 @@ impl TryFrom<Source> for Template {
         if let Some(name) = source.slots.keys().find(|name| !is_slot_name(name)) {
             return Err(format!("the slot `{name}` is not named in lower-case words with underscores"));
         }
+        if source.audience != Audience::Customer && source.slots.values().any(|kind| *kind == SlotType::Free)
+        {
+            return Err("only a message to a customer has a `free` slot".into());
+        }
         if source.subject.trim().is_empty() || source.body.trim().is_empty() {
             return Err("`subject` and `body` need words".into());
         }
@@ -250,8 +315,8 @@ impl TryFrom<Source> for Template {
         if let Some(name) = source.slots.keys().find(|name| !used.contains(name)) {
             return Err(format!("`{name}` is declared in `slots` and not used"));
         }
-        let Source { id, version, channel, audience, locale, slots, .. } = source;
-        Ok(Self { id, version, channel, audience, locale, slots, subject, body })
+        let Source { id, version, channel, audience, locale, tone, slots, .. } = source;
+        Ok(Self { id, version, channel, audience, locale, tone, slots, subject, body })
     }
 }
 

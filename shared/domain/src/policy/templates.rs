@@ -70,13 +70,14 @@ impl Templates {
                 let Some(template) = templates.get(locale) else {
                     return Err(wrong(&file, format!("the template `{id}` is missing in this language")));
                 };
-                let same = (template.version, template.channel, template.audience, &template.slots)
-                    == (first.version, first.channel, first.audience, &first.slots);
+                let shape =
+                    |one: &Template| (one.version, one.channel, one.audience, one.tone, one.slots.clone());
+                let same = shape(template) == shape(first);
                 if !same {
                     let other = path(id, first.locale);
                     return Err(wrong(
                         &file,
-                        format!("version, channel, audience or slots differ from `{other}`"),
+                        format!("version, channel, audience, tone or slots differ from `{other}`"),
                     ));
                 }
             }
