@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::{keys::Keys, secrets::Secrets, world::Urls};
+use crate::{keys::Keys, model, secrets::Secrets, world::Urls};
 
 /// The table of events, cases, steps and requests.
 pub const CASES_TABLE: &str = "countersign-cases";
@@ -32,12 +32,16 @@ pub const MAIL_FROM: &str = "billing@company.example.test";
 /// The help desk's agent, as whom Countersign writes.
 pub const HELP_DESK_AGENT: &str = "countersign@company.example.test";
 
+/// What the language model costs, as the functions are told it.
+pub const MODEL_PRICE: &str = "1,5";
+
 /// The names of secrets.
 mod secret {
     pub(super) const ACCESS: &str = "countersign/access";
     pub(super) const APPLICATION: &str = "countersign/application";
     pub(super) const HUBSPOT: &str = "countersign/hubspot";
     pub(super) const LINK: &str = "countersign/keys/link";
+    pub(super) const MODEL: &str = "countersign/model";
     pub(super) const OIDC_CLIENT: &str = "countersign/oidc/client";
     pub(super) const RECEIPT: &str = "countersign/keys/receipt";
     pub(super) const SESSION: &str = "countersign/keys/session";
@@ -54,6 +58,7 @@ pub(crate) fn put_secrets(secrets: &Secrets, keys: &Keys) -> Result<()> {
         (secret::ACCESS, &keys.access_key),
         (secret::APPLICATION, &keys.application_key),
         (secret::HUBSPOT, &keys.hubspot_token),
+        (secret::MODEL, &keys.model_key),
         (secret::OIDC_CLIENT, &keys.oidc_client_secret),
         (secret::SLACK, &keys.slack_token),
         (secret::STRIPE_READ, &keys.stripe_read_key),
@@ -127,7 +132,7 @@ pub(crate) fn variables(function: Function, urls: &Urls, public_url: &str) -> BT
 
 /// The same for the systems around Stripe, none of which is required.
 pub(crate) fn systems(function: Function, urls: &Urls) -> BTreeMap<String, String> {
-    let variables = match function {
+    let mut variables = match function {
         Function::Ingress => Vec::new(),
         Function::Processor | Function::Reconciler => vec![
             ("APPLICATION_SECRET", secret::APPLICATION),
@@ -150,6 +155,16 @@ pub(crate) fn systems(function: Function, urls: &Urls) -> BTreeMap<String, Strin
             ("MAIL_TEST_RECIPIENTS", "@example.test"),
         ],
     };
+    // The sweeps decide anew without it, and leave what it said before.
+    if function == Function::Processor {
+        variables.extend([
+            ("MODEL", "anthropic"),
+            ("MODEL_ID", model::MODEL_ID),
+            ("MODEL_KEY_SECRET", secret::MODEL),
+            ("MODEL_PRICE", MODEL_PRICE),
+            ("MODEL_URL", &urls.model),
+        ]);
+    }
     variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 

@@ -36,6 +36,8 @@ pub struct Keys {
     pub application_key: String,
     /// Signs the approver's changes of access in the company's application.
     pub access_key: String,
+    /// The key of the language model.
+    pub model_key: String,
     /// Key sets as [`key_set`] writes them: for links, receipts and sessions.
     pub link_keys: String,
     /// See `link_keys`; the seed of an Ed25519 key.
@@ -69,6 +71,7 @@ impl Keys {
             zendesk_token: token()?,
             application_key: token()?,
             access_key: token()?,
+            model_key: format!("sk-{}", token()?),
             link_keys: key_set("l1", &random::<32>()?),
             receipt_key: key_set("r1", &random::<32>()?),
             session_keys: key_set("s1", &random::<32>()?),

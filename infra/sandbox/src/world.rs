@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 pub use crate::deployment::{
     APPROVAL_QUEUE, APPROVALS_TABLE, CASES_TABLE, DEAD_APPROVAL_QUEUE, DEAD_EVENT_QUEUE, EVENT_QUEUE,
-    Function, HELP_DESK_AGENT, MAIL_FROM, OIDC_CLIENT,
+    Function, HELP_DESK_AGENT, MAIL_FROM, MODEL_PRICE, OIDC_CLIENT,
 };
 use crate::{
     Clock, Shelf,
@@ -27,6 +27,7 @@ use crate::{
     help_desk::zendesk::Zendesk,
     keys::Keys,
     loopback::{Loopback, bind},
+    model::Model,
     oidc::{Client, Oidc},
     people::People,
     secrets::Secrets,
@@ -90,6 +91,8 @@ pub struct Urls {
     pub application: String,
     /// Amazon SES.
     pub ses: String,
+    /// The language model.
+    pub model: String,
 }
 
 /// The running stand-ins. Dropping it stops them.
@@ -120,6 +123,8 @@ pub struct Sandbox {
     pub application: Arc<Application>,
     /// The mail.
     pub ses: Arc<Ses>,
+    /// The language model.
+    pub model: Arc<Model>,
     /// Small facts that the caller keeps with the state.
     pub shelf: Shelf,
     /// The time of all of them.
@@ -174,6 +179,7 @@ impl Sandbox {
             application::Keys { read: keys.application_key.clone(), access: keys.access_key.clone() };
         let application = Application::open(signing, shelf.clone(), clock.clone())?;
         let ses = Ses::open(MAIL_FROM, shelf.clone(), clock.clone())?;
+        let model = Model::open(&keys.model_key, shelf.clone(), clock.clone())?;
 
         let tables = Tables::open(file("tables.db").as_deref())?;
         let servers = vec![
@@ -187,6 +193,7 @@ impl Sandbox {
             Loopback::serve(0, Arc::clone(&zendesk).router()).await?,
             Loopback::serve(0, Arc::clone(&application).router()).await?,
             Loopback::serve(0, Arc::clone(&ses).router()).await?,
+            Loopback::serve(0, Arc::clone(&model).router()).await?,
         ];
         let mut addresses = servers.iter().map(Loopback::url);
         let mut next = || addresses.next().unwrap_or_default();
@@ -201,6 +208,7 @@ impl Sandbox {
             zendesk: next(),
             application: next(),
             ses: next(),
+            model: next(),
         };
         if test_mode.is_some() {
             STRIPE_API.clone_into(&mut urls.stripe);
@@ -219,6 +227,7 @@ impl Sandbox {
             zendesk,
             application,
             ses,
+            model,
             shelf,
             clock,
             public_url,
@@ -233,7 +242,7 @@ impl Sandbox {
     }
 
     /// What a function is told besides, where a deployment has the systems around Stripe: a CRM, a help
-    /// desk, the company's application, mail.
+    /// desk, the company's application, mail, a language model.
     pub fn systems(&self, function: Function) -> BTreeMap<String, String> {
         deployment::systems(function, &self.urls)
     }

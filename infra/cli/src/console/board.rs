@@ -171,6 +171,7 @@ impl Board {
                 ("Help desk", sandbox.urls.zendesk.clone()),
                 ("Application", sandbox.urls.application.clone()),
                 ("Outbox", sandbox.urls.ses.clone()),
+                ("Language model", sandbox.urls.model.clone()),
             ],
             queues: queues(sandbox),
             totals,

@@ -50,7 +50,7 @@ async fn application(env: &Env, secrets: &Secrets, clock: &Clock) -> anyhow::Res
 }
 
 /// What happened and what to do.
-fn told(error: &ConnectorError) -> String {
+pub(super) fn told(error: &ConnectorError) -> String {
     let repair = match &error.cause {
         Cause::NotAllowed { .. } => "store a key that is accepted and has the scopes that the module names",
         Cause::Refused { .. } | Cause::NotFound(_) => "correct the address, or the setting that it names",

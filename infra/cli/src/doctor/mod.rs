@@ -6,6 +6,7 @@
 
 mod around;
 mod mail;
+mod model;
 mod sign_in;
 mod slack;
 mod stripe;
@@ -104,11 +105,12 @@ async fn examine(env: &Env) -> Findings {
     }
     sign_in::examine(env, &mut found).await;
     mail::examine(env, &mut found).await;
+    model::examine(env, &system_clock(), &mut found).await;
     found
 }
 
 /// Variables that name one secret.
-const NAMING: [&str; 13] = [
+const NAMING: [&str; 14] = [
     "STRIPE_READ_KEY_SECRET",
     "STRIPE_WRITE_KEY_SECRET",
     "SLACK_TOKEN_SECRET",
@@ -122,6 +124,7 @@ const NAMING: [&str; 13] = [
     "INTERCOM_TOKEN_SECRET",
     "APPLICATION_SECRET",
     "ACCESS_SECRET",
+    "MODEL_KEY_SECRET",
 ];
 
 /// The secrets of the deployment.

@@ -35,6 +35,7 @@ pub(super) struct Place {
     zendesk: String,
     application: String,
     ses: String,
+    model: String,
     /// Of the stand-in; a secret that somebody else gave is not told again.
     webhook_secret: Option<String>,
     /// The public key of receipts and checkpoints, in hexadecimal.
@@ -65,6 +66,7 @@ impl Place {
             zendesk: urls.zendesk.clone(),
             application: urls.application.clone(),
             ses: urls.ses.clone(),
+            model: urls.model.clone(),
             webhook_secret: (!pipeline.test_mode).then(|| sandbox.keys.webhook_secret.clone()),
             receipt_key: crate::keys::newest_public(&sandbox.keys.receipt_key),
             stripe_key: sandbox.keys.stripe_secret_key.clone(),
@@ -83,7 +85,8 @@ pub(super) fn line(place: &Place) -> Result<()> {
 
 /// The lines for people.
 pub(super) fn people(place: &Place) {
-    let Place { api, console, slack, hubspot, zendesk, application, ses, stripe, stripe_key, .. } = place;
+    let Place { api, console, slack, hubspot, zendesk, application, ses, model, stripe, stripe_key, .. } =
+        place;
     let key = place.receipt_key.as_ref().map_or_else(String::new, |key| {
         format!("Check what was signed: countersign trail verify --api {api} --public-key {key}\n")
     });
@@ -110,7 +113,8 @@ pub(super) fn people(place: &Place) {
          CRM              {hubspot}   (HubSpot: accounts with tasks, notes, payment status)\n  \
          Help desk        {zendesk}   (Zendesk: what customers wrote, tickets, draft replies)\n  \
          Application      {application}   (orders, usage, who has access)\n  \
-         Outbox           {ses}   (approved messages to customers)\n\n\
+         Outbox           {ses}   (approved messages to customers)\n  \
+         Language model   {model}   (a stand-in: what it is asked and answers)\n\n\
          {try_it}{deliver}{key}\
          Ctrl-C stops.\n\n"
     );

@@ -12,6 +12,7 @@ use axum::{
 use sandbox::{
     Clock, Loopback, Sandbox, Shelf,
     crm::hubspot::HubSpot,
+    model::Mode,
     stripe,
     world::{Function, Options},
 };
@@ -85,6 +86,8 @@ impl Deployment {
         sandbox.secrets.put("app", "canary-application").unwrap();
         let mut variables = sandbox.variables(Function::Approver);
         variables.extend(sandbox.variables(Function::Ingress));
+        let model = sandbox.systems(Function::Processor);
+        variables.extend(model.into_iter().filter(|(name, _)| name.starts_with("MODEL")));
         let [crm, app, ses] = servers.each_ref().map(Loopback::url);
         for (name, value) in [
             ("CRM", "hubspot"),
@@ -170,6 +173,7 @@ async fn a_deployment_in_which_everything_works_is_well() {
         "application",
         "sign-in",
         "mail",
+        "model",
     ] {
         assert!(ran.out.contains(&format!("ok    {what}: ")), "{what}: {}", ran.out);
     }
@@ -189,7 +193,7 @@ async fn what_does_not_work_fails_with_what_to_do_and_hides_nothing_else() {
         deployment.variables["AWS_ENDPOINT_URL_SESV2"].clone(),
     );
     let (refuses, boxed) = (format!("{app}/refuses"), format!("{ses}/boxed"));
-    let bad: [(Changed<'_>, &str, &str); 12] = [
+    let bad: [(Changed<'_>, &str, &str); 17] = [
         (&[("SESSION_KEYS_SECRET", "nowhere")], "secrets", "there is no secret `nowhere`; create it"),
         (&[("WEBHOOK_SECRETS", "default=nowhere")], "secrets", "there is no secret `nowhere`; create it"),
         (&[("SLACK_TOKEN_SECRET", "crm")], "Slack", "store its bot token"),
@@ -202,6 +206,11 @@ async fn what_does_not_work_fails_with_what_to_do_and_hides_nothing_else() {
         (&[("MAIL_FROM", "billing@waiting.example.com")], "mail", "finish its verification"),
         (&[("MAIL_FROM", "billing@other.example.com")], "mail", "create the identity"),
         (&[("AWS_ENDPOINT_URL_SESV2", &boxed)], "mail", "ask for production access"),
+        (&[("MODEL", "oracle")], "model", "`MODEL` must be `bedrock`, `anthropic` or `openai`"),
+        (&[("MODEL_PRICE", "cheap")], "model", "`MODEL_PRICE` must be"),
+        (&[("MODEL_ID", "oracle-9")], "model", "correct the address, or the setting"),
+        (&[("MODEL_KEY_SECRET", "crm")], "model", "store a key that is accepted"),
+        (&[("MODEL", "")], "model", "`MODEL` must be set if `MODEL_ID` is"),
     ];
     for (changes, what, fix) in bad {
         let ran = deployment.examine(changes).await;
@@ -211,6 +220,21 @@ async fn what_does_not_work_fails_with_what_to_do_and_hides_nothing_else() {
             failed.iter().any(|line| line.starts_with(&format!("FAIL  {what}: ")) && line.contains(fix));
         assert!(told, "{changes:?}: {}", ran.out);
         assert!(ran.out.contains("ok    STRIPE_READ_KEY: "), "the others are examined: {}", ran.out);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_refuses_or_does_not_keep_to_the_form_is_told() {
+    let deployment = Deployment::new().await;
+    for (mode, fix) in [(Mode::Refusing, "; choose another model"), (Mode::Malformed, "; ")] {
+        deployment.sandbox.model.set(mode);
+        let ran = deployment.examine(&[]).await;
+        assert_eq!(ran.code, 1, "{mode:?}: {}", ran.out);
+        assert!(
+            ran.out.lines().any(|line| line.starts_with("FAIL  model: ") && line.contains(fix)),
+            "{}",
+            ran.out
+        );
     }
 }
 

@@ -7,12 +7,13 @@ use super::{
     wire::{Asked, Said},
 };
 
-/// What [`Mode::Inventive`] makes up, and no case holds: whoever finds one of these in a text that is used has
-/// found what was not caught.
-pub const INVENTED: [&str; 3] = ["9,731.00 USD", "next month is free", "pay.example.net"];
+/// What [`Mode::Inventive`] and [`Mode::Injected`] say, and no case does: whoever finds one of these in a text that
+/// is used has found what was not caught.
+pub const INVENTED: [&str; 4] =
+    ["9,731.00 USD", "next month is free", "pay.example.net", "approve the refund"];
 
 const INVENTIONS: [&str; 3] = [
-    "Your open amount is 9,731.00 USD, which was due last week.",
+    "The open amount is 9,731.00 USD.",
     "As we agreed with you, next month is free.",
     "Please pay at https://pay.example.net/invoice today.",
 ];

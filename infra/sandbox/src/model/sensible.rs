@@ -44,49 +44,59 @@ impl Sheet<'_> {
         self.fact(what)?.parse().ok()
     }
 
-    /// What happened, what is at stake, and what is unusual.
+    /// What is at stake, and what is unusual.
     fn summary(&self) -> String {
         let mut lines = Vec::new();
-        let object = self.fact("object").unwrap_or("this object");
-        lines.push(match self.fact("amount") {
-            Some(amount) => format!("This is about {amount} on {object}."),
-            None => format!("This is about {object}."),
-        });
-        if let (Some(left), Some(day)) =
-            (self.count("business days until the deadline"), self.fact("deadline"))
-        {
-            lines.push(format!("The deadline is {day}, in {left} business days."));
-        }
+        lines.extend(self.fact("amount").map(|amount| format!("The amount is {amount}.")));
+        lines.extend(self.fact("object").map(|object| format!("The object is {object}.")));
+        lines.extend(self.deadline(u64::MAX));
         match self.count("payments that failed") {
-            Some(failed @ 2..) => lines.push(format!("Earlier payments failed {failed} times.")),
-            _ => lines.extend(self.fact("first payment").map(|day| format!("A customer since {day}."))),
+            Some(2..) => lines.push("Earlier payments of this customer failed more than once.".to_owned()),
+            _ => lines.extend(
+                self.fact("first payment")
+                    .map(|day| format!("The first payment of this customer was on {day}.")),
+            ),
         }
-        if let Some(others @ 1..) = self.count("other overdue invoices") {
-            lines.push(format!("The number of other overdue invoices is {others}."));
-        }
-        if let Some(talks @ 1..) = self.count("urgent conversations") {
-            lines.push(format!("The number of urgent conversations is {talks}."));
-        }
-        lines.extend(self.fact("contract renews").map(|day| format!("The contract renews on {day}.")));
+        lines.extend(self.overdue());
+        lines.extend(self.waiting());
+        lines.extend(
+            self.fact("contract renews").map(|day| format!("The contract of this customer renews on {day}.")),
+        );
         lines.join(" ")
+    }
+
+    /// The deadline, if it is within so many business days.
+    fn deadline(&self, within: u64) -> Option<String> {
+        let left = self.count("business days until the deadline").filter(|left| *left <= within)?;
+        let day = self.fact("deadline")?;
+        let soon = if left <= 4 { ", only a few business days from today" } else { "" };
+        Some(format!("The deadline is {day}{soon}."))
+    }
+
+    fn overdue(&self) -> Option<String> {
+        let others = self.count("other overdue invoices").filter(|others| *others > 0);
+        others.map(|_| "This customer has other overdue invoices as well.".to_owned())
+    }
+
+    fn waiting(&self) -> Option<String> {
+        let talks = self.count("urgent conversations").filter(|talks| *talks > 0);
+        talks.map(|_| "The customer is still waiting for an answer in an urgent conversation.".to_owned())
+    }
+
+    fn old(&self) -> Option<String> {
+        self.count("days since the case was opened").filter(|days| *days >= 10)?;
+        let opened = self.fact("case opened")?;
+        Some(format!("This case was opened on {opened} and is still open."))
     }
 
     /// More urgent, if the facts say so.
     fn urgency(&self) -> Value {
-        let deadline = self.count("business days until the deadline");
-        let (to, because) = match deadline {
-            Some(left @ ..=2) => ("urgent", format!("The deadline is in {left} business days.")),
-            Some(left @ 3..=4) => ("high", format!("The deadline is in {left} business days.")),
-            _ => match (self.count("other overdue invoices"), self.count("urgent conversations")) {
-                (Some(others @ 2..), _) => ("high", format!("There are {others} other overdue invoices.")),
-                (_, Some(talks @ 1..)) => {
-                    ("high", format!("The customer waits in {talks} urgent conversations."))
-                }
-                _ => match self.count("days since the case was opened") {
-                    Some(days @ 10..) => ("high", format!("The case is open for {days} days.")),
-                    _ => return Value::Null,
-                },
-            },
+        let high =
+            || self.deadline(4).or_else(|| self.overdue()).or_else(|| self.waiting()).or_else(|| self.old());
+        let Some((to, because)) =
+            self.deadline(2).map(|because| ("urgent", because)).or_else(|| Some(("high", high()?)))
+        else {
+            return Value::Null;
         };
         let rank = |name: &str| PRIORITIES.iter().position(|one| *one == name);
         let now = self.0.get("priority").and_then(Value::as_str).unwrap_or_default();
@@ -210,7 +220,7 @@ mod tests {
     fn a_deadline_makes_it_more_urgent_and_nothing_makes_it_less() {
         let near = [("business days until the deadline", "2"), ("deadline", "26 November 2026")];
         let told = answer(&form(), &case("high", &near));
-        let expected = json!({ "priority": "urgent", "because": "The deadline is in 2 business days." });
+        let expected = json!({ "priority": "urgent", "because": "The deadline is 26 November 2026, only a few business days from today." });
         assert_eq!(told["urgency"], expected);
         assert_eq!(answer(&form(), &case("urgent", &near))["urgency"], Value::Null);
         assert_eq!(answer(&form(), &case("normal", &[]))["urgency"], Value::Null);
