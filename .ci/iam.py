@@ -15,10 +15,15 @@ PSEUDO = {
     "AWS::Region": "eu-central-1",
     "AWS::AccountId": "111122223333",
     "AWS::StackName": STACK,
+    "AWS::URLSuffix": "amazonaws.com",
 }
 SCOPE = "eu-central-1:111122223333"
-# How a deny is narrowed to partition keys of a table, and an allow to the address of a sender.
-CONDITIONS = {"Deny": ("ForAnyValue:StringLike", "dynamodb:LeadingKeys"), "Allow": ("StringEquals", "ses:FromAddress")}
+# How a deny is narrowed to partition keys of a table, and an allow to the address of a sender or to the
+# service through which a key is used.
+CONDITIONS = {
+    "Deny": {("ForAnyValue:StringLike", "dynamodb:LeadingKeys")},
+    "Allow": {("StringEquals", "ses:FromAddress"), ("StringEquals", "kms:ViaService")},
+}
 POLICY_TYPES = {
     "AWS::IAM::Policy",
     "AWS::IAM::RolePolicy",
@@ -102,21 +107,25 @@ def rules(template, role):
 
 
 def rule(template, statement):
-    """Return one statement as (effect, actions, resources, keys); `keys` is None without a condition."""
+    """Return one statement as (effect, actions, resources, keys); `keys` is None without a condition.
+
+    A request carries one value for whichever condition its resource knows, so values need no name.
+    """
     if unknown := statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}:
         raise Unknown(f"a statement with {sorted(unknown)}")
     keys = None
     if condition := statement.get("Condition"):
-        operator, key = CONDITIONS[statement["Effect"]]
-        if {o: list(t) for o, t in condition.items()} != {operator: [key]}:
+        tested = [(operator, key) for operator, values in condition.items() for key in values]
+        if len(tested) != 1 or tested[0] not in CONDITIONS[statement["Effect"]]:
             raise Unknown(f"the condition {condition}")
-        keys = many(condition[operator][key])
+        ((operator, key),) = tested
+        keys = [text(template, value) for value in many(condition[operator][key])]
     actions = [action.lower() for action in many(statement["Action"])]
     return statement["Effect"], actions, [text(template, r) for r in many(statement["Resource"])], keys
 
 
 def allowed(rules_of_role, action, resource, key=None):
-    """Tell whether rules allow `action` on the ARN `resource`, with a partition key or from a sender `key`."""
+    """Tell whether rules allow `action` on the ARN `resource`; `key` is a partition key, a sender or a service."""
     effects = {
         effect
         for effect, actions, resources, keys in rules_of_role

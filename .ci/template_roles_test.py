@@ -19,6 +19,7 @@ TEMPLATE = translate.deployed(TRANSLATED)
 SENDER, DOMAIN = "billing@example.com", "example.com"
 MODEL = "arn:aws:bedrock:eu-central-1::foundation-model/m"
 PROFILE = f"arn:aws:bedrock:{iam.SCOPE}:inference-profile/eu.m"
+KEY = f"arn:aws:kms:{iam.SCOPE}:key/0a1b2c3d"
 AGENT = ("ProcessorRole", "ReconcilerRole")
 SYSTEMS = {
     "hubspot": ({"Crm": "hubspot"}, AGENT, {"HubSpotToken": {"secretsmanager:GetSecretValue"}}),
@@ -55,8 +56,22 @@ SYSTEMS = {
         {"ModelKey": {"secretsmanager:GetSecretValue"}},
     ),
 }
+# Besides: a key of the customer's own for what is stored, through the services that store it and in no other
+# way; and events by EventBridge, which come by themselves.
+READS_SECRETS = {"kms:Decrypt", "kms:GenerateDataKey"}
+WRITES_TABLES = READS_SECRETS | {"kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
+VIA_QUEUE = {"the key via secretsmanager": READS_SECRETS, "the key via sqs": READS_SECRETS}
+VIA_TABLES = {f"the key via {service}": WRITES_TABLES for service in ("dynamodb", "secretsmanager", "sqs")}
+OPTIONS = {
+    "own key": [
+        ({"KeyArn": KEY}, ["IngressRole"], VIA_QUEUE),
+        ({}, ["ProcessorRole", "ApproverRole", "ReconcilerRole"], VIA_TABLES),
+    ],
+    "event source": [({"StripeEventSource": "aws.partner/stripe.com/ed_123"}, [], {})],
+}
+OPTIONS |= {name: [system] for name, system in SYSTEMS.items()}
 # All that one deployment can have at a time.
-EVERYTHING = [name for name in SYSTEMS if name not in ("salesforce", "intercom", "anthropic")]
+EVERYTHING = [name for name in OPTIONS if name not in ("salesforce", "intercom", "anthropic")]
 
 READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 PUT = {"dynamodb:PutItem", "dynamodb:ConditionCheckItem"}
@@ -69,18 +84,20 @@ LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 # Nobody may do these; with the sets above they are the universe of actions.
 NEVER = {
     "bedrock:Converse", "bedrock:CreateModelCustomizationJob", "bedrock:InvokeModel",
-    "bedrock:InvokeModelWithResponseStream", "dynamodb:BatchWriteItem", "dynamodb:CreateBackup", "dynamodb:DeleteTable", "dynamodb:ExportTableToPointInTime",
+    "bedrock:InvokeModelWithResponseStream", "dynamodb:BatchWriteItem", "dynamodb:CreateBackup",
+    "dynamodb:DeleteTable", "dynamodb:ExportTableToPointInTime",
     "dynamodb:GetRecords", "dynamodb:PartiQLDelete", "dynamodb:PartiQLInsert", "dynamodb:PartiQLSelect",
     "dynamodb:PartiQLUpdate", "dynamodb:RestoreTableToPointInTime", "dynamodb:Scan", "dynamodb:UpdateTable",
-    "dynamodb:UpdateTimeToLive", "iam:PassRole", "iam:PutRolePolicy", "kms:Decrypt", "kms:Sign",
-    "lambda:GetFunction", "lambda:InvokeFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+    "dynamodb:UpdateTimeToLive", "events:PutEvents", "iam:PassRole", "iam:PutRolePolicy", "kms:CreateGrant",
+    "kms:Decrypt", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:Sign", "lambda:GetFunction",
+    "lambda:InvokeFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
     "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:GetLogEvents", "s3:GetObject", "secretsmanager:BatchGetSecretValue",
     "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret", "secretsmanager:ListSecrets",
     "secretsmanager:PutResourcePolicy", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret",
     "ses:SendEmail", "ses:SendRawEmail", "sns:Publish", "sqs:PurgeQueue", "sqs:SetQueueAttributes",
     "sqs:StartMessageMoveTask", "ssm:GetParameter", "sts:AssumeRole",
 }
-ACTIONS = READ | PUT | UPDATE | DELETE | CONSUME | SEND | SECRET | LOG | NEVER
+ACTIONS = READ | PUT | UPDATE | DELETE | CONSUME | SEND | SECRET | LOG | WRITES_TABLES | NEVER
 
 # Who may do what on what. A table is named with the partition key that a request carries.
 MAY = {
@@ -154,10 +171,10 @@ SCHEDULES = {
 MAY |= {role: {function: {"lambda:InvokeFunction"}} for role, function in SCHEDULES.items()}
 
 
-def with_systems(names):
-    """Return the template deployed with systems, and who may do what then."""
+def with_options(names):
+    """Return the template deployed with options, and who may do what then."""
     parameters, may = {}, copy.deepcopy(MAY)
-    for given, roles, on in map(SYSTEMS.get, names):
+    for given, roles, on in (part for name in names for part in OPTIONS[name]):
         parameters |= given
         for role in roles:
             may[role] |= on
@@ -165,7 +182,7 @@ def with_systems(names):
 
 
 def resources(template):
-    """Return all that a request may aim at: name, ARN and, for a table, the partition key; for mail, the sender."""
+    """Return all that a request may aim at: name, ARN, and a table's partition key, mail's sender or a key's service."""
     secret = f"arn:aws:secretsmanager:{iam.SCOPE}:secret:"
     mail = f"arn:aws:ses:{iam.SCOPE}"
     found = [
@@ -184,8 +201,13 @@ def resources(template):
         ("the model's profile", PROFILE, None),
         ("another model", f"{MODEL}-large", None),
         ("the model in another region", MODEL.replace("eu-central-1", "us-east-1"), None),
+        ("the key by itself", KEY, None),
+        ("another key via sqs", f"arn:aws:kms:{iam.SCOPE}:key/other", f"sqs.{iam.PSEUDO['AWS::Region']}.amazonaws.com"),
+        ("a bus", f"arn:aws:events:{iam.SCOPE}:event-bus/default", None),
         ("everything", "*", None),
     ]
+    for service in ("dynamodb", "secretsmanager", "sqs", "s3"):
+        found.append((f"the key via {service}", KEY, f"{service}.{iam.PSEUDO['AWS::Region']}.amazonaws.com"))
     for name, resource in template["Resources"].items():
         match resource["Type"]:
             case "AWS::DynamoDB::Table":
@@ -215,6 +237,20 @@ def matrix(template):
 def expected(may):
     """Return a table like `MAY` as (role, resource, action)."""
     return {(role, name, action) for role, on in may.items() for name, actions in on.items() for action in actions}
+
+
+def callers(template):
+    """Return who else may call which function, by permissions on the function itself."""
+    permissions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Permission"]
+    for permission in permissions:
+        assert permission.get("SourceArn") and permission["Action"] == "lambda:InvokeFunction", permission
+    return sorted((permission["FunctionName"]["Ref"], permission["Principal"]) for permission in permissions)
+
+
+def beside(template):
+    """Return the types of resources that grant access beside roles and permissions."""
+    types = {r["Type"] for r in template["Resources"].values()}
+    return {t for t in types if t.endswith(("Policy", "::User", "::AccessKey", "::Url"))}
 
 
 def statements(template, role):
@@ -257,6 +293,24 @@ def without_sender(template):
     del mail["Condition"]
 
 
+def extra_role(template):
+    """The leak of a role that the table does not know."""
+    role = copy.deepcopy(template["Resources"]["ProcessorRole"])
+    template["Resources"]["ExtraRole"] = role
+
+
+def extra_queue(template):
+    """The leak of a policy on the other side: a queue's own."""
+    template["Resources"]["ExtraQueuePolicy"] = {"Type": "AWS::SQS::QueuePolicy", "Properties": {"Queues": []}}
+
+
+def beside_the_rule(template):
+    """The leak of a permission that lets a rule call the approver."""
+    permission = copy.deepcopy(template["Resources"]["StripeEventsPermission"])
+    permission["Properties"]["FunctionName"] = {"Ref": "Approver"}
+    template["Resources"]["ExtraPermission"] = permission
+
+
 LEAKS = {
     "the processor reads the write key": allow("ProcessorRole", *SECRET, {"Ref": "StripeWriteKey"}),
     "the reconciler reads the receipt key": allow("ReconcilerRole", *SECRET, {"Ref": "ReceiptKey"}),
@@ -275,6 +329,20 @@ LEAKS = {
     "the reconciler asks the model": allow("ReconcilerRole", "bedrock:InvokeModel", MODEL),
     "the approver asks the model": allow("ApproverRole", "bedrock:*", MODEL),
     "the approver changes a request": allow("ApproverRole", "dynamodb:UpdateItem", {"Fn::GetAtt": ["CasesTable", "Arn"]}),
+    "a second role reads the write key by a pattern": allow("ReconcilerRole", *SECRET, {
+        "Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AWS::StackName}/stripe-*"
+    }),
+    "the processor changes a vote": allow("ProcessorRole", "dynamodb:UpdateItem", {"Fn::GetAtt": ["ApprovalsTable", "Arn"]}),
+    "the processor deletes a vote": allow("ProcessorRole", "dynamodb:DeleteItem", {"Fn::GetAtt": ["ApprovalsTable", "Arn"]}),
+    "the processor reads dead letters": allow("ProcessorRole", "sqs:ReceiveMessage", {"Fn::GetAtt": ["EventDeadQueue", "Arn"]}),
+    "the processor reads every queue": allow("ProcessorRole", "sqs:ReceiveMessage", "*"),
+    "the ingress reads the read key": allow("IngressRole", *SECRET, {"Ref": "StripeReadKey"}),
+    "the ingress takes from its queue": allow("IngressRole", "sqs:ReceiveMessage", {"Fn::GetAtt": ["EventQueue", "Arn"]}),
+    "the approver starts functions": allow("ApproverRole", "lambda:InvokeFunction", "*"),
+    "the ingress uses the key by itself": allow("IngressRole", "kms:Decrypt", KEY),
+    "a new role reads what it likes": extra_role,
+    "a new queue that everybody may send to": extra_queue,
+    "a bus hands events to another function": beside_the_rule,
     "the processor changes a request": without_deny("ProcessorRole"),
     "the reconciler changes a request": without_deny("ReconcilerRole"),
     "the processor has a managed policy": managed,
@@ -287,9 +355,9 @@ class Roles(unittest.TestCase):
     """One own role per function, each with exactly what it needs."""
 
     def test_each_role_may_do_exactly_what_the_table_says(self):
-        for names in [[], *([name] for name in SYSTEMS), EVERYTHING]:
+        for names in [[], *([name] for name in OPTIONS), EVERYTHING]:
             with self.subTest(names):
-                template, may = with_systems(names)
+                template, may = with_options(names)
                 found = matrix(template)
                 self.assertEqual(set(), found - may, "granted too much")
                 self.assertEqual(set(), may - found, "granted too little")
@@ -298,20 +366,46 @@ class Roles(unittest.TestCase):
     def test_an_injected_leak_is_caught(self):
         for name, leak in LEAKS.items():
             with self.subTest(name):
-                template, may = with_systems(EVERYTHING)
+                template, may = with_options(EVERYTHING)
                 leaky = copy.deepcopy(template)
                 leak(leaky)
                 try:
-                    caught = matrix(leaky) != may
+                    caught = matrix(leaky) != may or callers(leaky) != callers(template) or beside(leaky)
                 except iam.Unknown:
                     caught = True
                 self.assertTrue(caught)
 
+    def test_nobody_but_the_api_and_stripes_events_may_call_a_function(self):
+        api = [("Ingress", "apigateway.amazonaws.com"), ("Approver", "apigateway.amazonaws.com")]
+        self.assertEqual(sorted(api), callers(with_options([])[0]))
+        bus = [("Ingress", "events.amazonaws.com")]
+        self.assertEqual(sorted(api + bus), callers(with_options(EVERYTHING)[0]))
+
     def test_only_the_approver_reads_what_could_move_money_or_forge_a_vote(self):
-        found = matrix(with_systems(EVERYTHING)[0])
+        found = matrix(with_options(EVERYTHING)[0])
         for secret in ("StripeWriteKey", "LinkKeys", "ReceiptKey", "SessionKeys", "OidcClientSecret", "AccessKey"):
             readers = {role for role, name, _ in found if name == secret}
             self.assertEqual({"ApproverRole"}, readers, secret)
+
+    def test_only_the_approver_writes_approvals_and_sends_mail(self):
+        found = matrix(with_options(EVERYTHING)[0])
+        for action in PUT | UPDATE | DELETE:
+            writers = {role for role, name, may in found if name.startswith("ApprovalsTable") and may == action}
+            self.assertEqual({"ApproverRole"}, writers, action)
+        self.assertEqual({"ApproverRole"}, {role for role, _, action in found if action.startswith("ses:")})
+
+    def test_the_agent_puts_a_request_and_neither_changes_nor_deletes_one(self):
+        found = matrix(with_options(EVERYTHING)[0])
+        for role in AGENT:
+            on = {action for of, name, action in found if (of, name) == (role, "CasesTable REQUEST#1")}
+            self.assertEqual(READ | PUT, on, role)
+
+    def test_the_processor_does_not_see_dead_letters_and_the_ingress_only_sends(self):
+        found = matrix(with_options(EVERYTHING)[0])
+        dead = {(role, action) for role, name, action in found if name.endswith("DeadQueue")}
+        self.assertEqual({("ReconcilerRole", "sqs:GetQueueAttributes")}, dead)
+        ingress = {action for role, _, action in found if role == "IngressRole"}
+        self.assertEqual(SEND | SECRET | LOG | READS_SECRETS, ingress)
 
     def test_each_function_runs_under_its_own_role(self):
         roles = {}
@@ -330,9 +424,7 @@ class Roles(unittest.TestCase):
             self.assertEqual([{"Service"}], [set(s["Principal"]) for s in trust], role)
 
     def test_nothing_else_grants_access(self):
-        types = {r["Type"] for r in TEMPLATE["Resources"].values()}
-        beside = {t for t in types if t.endswith(("Policy", "::User", "::AccessKey", "::Url"))}
-        self.assertEqual(set(), beside)
+        self.assertEqual(set(), beside(with_options(EVERYTHING)[0]))
 
 
 if __name__ == "__main__":
