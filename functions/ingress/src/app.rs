@@ -13,6 +13,8 @@ pub type Endpoints = BTreeMap<String, EndpointSecrets>;
 pub struct App {
     /// The live signing secrets.
     pub endpoints: Endpoints,
+    /// The one source of the bus whose events are taken in, if any.
+    pub event_source: Option<String>,
     /// Where envelopes go.
     pub queue: Queue,
     /// Where figures go.
@@ -23,7 +25,8 @@ pub struct App {
 
 impl App {
     /// Reads `EVENT_QUEUE_URL`, `WEBHOOK_SECRETS` (`default=NAME[,other=NAME2]`: endpoints, and the
-    /// names of their secrets in Secrets Manager), `DEPLOYMENT` and the variables of [`Aws`]. The
+    /// names of their secrets in Secrets Manager), `STRIPE_EVENT_SOURCE` (a partner event source of
+    /// EventBridge; without it no event of a bus is taken), `DEPLOYMENT` and the variables of [`Aws`]. The
     /// secrets are fetched and the queue's connection is opened at the same time, while the function
     /// initialises and has its full share of a processor.
     ///
@@ -54,7 +57,8 @@ impl App {
                 .with_context(|| format!("the secret `{name}` cannot check signatures"))?;
             endpoints.insert(endpoint, signing);
         }
-        Ok(Self { endpoints, queue, meter, clock })
+        let event_source = env.optional("STRIPE_EVENT_SOURCE").map(ToOwned::to_owned);
+        Ok(Self { endpoints, event_source, queue, meter, clock })
     }
 }
 

@@ -20,8 +20,10 @@
 //! it, and a release that can read it still gets the event by a retry. Before the signature is checked
 //! nothing is written but a figure (I9), and the answer tells nothing.
 //!
-//! Events from an EventBridge partner source can enter by a second function of this crate:
-//! `stripe::envelope::from_eventbridge`, then the same queue.
+//! Events from an EventBridge partner source enter by the same function, if `STRIPE_EVENT_SOURCE` names that
+//! source, and go the same way. No signature is on them: AWS has checked who calls, and only Stripe can put
+//! events on the source's bus. A caller from the internet cannot take this way in, since whatever it sends, the
+//! API wraps it into a request. What is not taken fails the invocation, and Lambda tries twice more.
 
 mod app;
 mod receive;
@@ -29,4 +31,4 @@ mod receive;
 mod tests;
 
 pub use app::{App, Endpoints};
-pub use receive::{LARGEST, receive};
+pub use receive::{LARGEST, handle, receive};

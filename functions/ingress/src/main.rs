@@ -1,6 +1,6 @@
 //! The ingress function: wiring only.
 
-use std::{convert::Infallible, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use ingress::App;
@@ -14,6 +14,6 @@ fn main() -> ExitCode {
 async fn start(env: Env, clock: Clock) -> Result<()> {
     let app = App::from_env(&env, clock).await?;
     let app = &app;
-    let answer = |request: Request| async move { Ok::<_, Infallible>(ingress::receive(app, &request).await) };
+    let answer = |request: Request| async move { ingress::handle(app, &request).await };
     lambda_http::run(service_fn(answer)).await.map_err(|error| anyhow!(error))
 }

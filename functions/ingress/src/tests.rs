@@ -15,11 +15,12 @@ use ring::hmac;
 use runtime::{Env, Meter};
 use serde_json::{Value, json};
 
-use super::{App, LARGEST, receive};
+use super::{App, LARGEST, handle, receive};
 
 const NOW: i64 = 1_790_000_000;
 const SECRET: &str = "whsec_first";
 const ROLLED: &str = "whsec_second";
+const SOURCE: &str = "aws.partner/stripe.com/ed_test_1";
 const CANARIES: [&str; 3] = ["canary@example.test", "Canary Street 1", "canary-card"];
 
 /// SQS and Secrets Manager, as far as the function asks them.
@@ -104,6 +105,21 @@ impl World {
         let response: Response<Body> = receive(&self.app, request).await;
         let body = String::from_utf8(response.body().as_ref().to_vec()).unwrap();
         (response.status().as_u16(), body)
+    }
+
+    /// The same with the source of a bus turned on.
+    async fn with_source() -> Self {
+        let mut world = Self::new().await;
+        world.app.event_source = Some(SOURCE.to_owned());
+        world
+    }
+
+    /// What becomes of an invocation by the bus: nothing, or the failure's kind.
+    async fn take(&self, event: &Value) -> Result<(), &'static str> {
+        let invocation = lambda_http::request::from_str(&event.to_string()).unwrap();
+        let answer = handle(&self.app, &invocation).await.map_err(|failure| failure.kind())?;
+        assert_eq!(answer.body(), &Body::Empty);
+        Ok(())
     }
 
     async fn deliver(&self, body: &[u8]) -> (u16, String) {
@@ -360,6 +376,80 @@ async fn what_is_not_a_delivery_is_turned_away() {
         assert_eq!(world.figures()["requests_refused"], 1);
         assert!(world.sent().is_empty());
     }
+}
+
+/// An event as EventBridge hands it over.
+fn on_the_bus(source: &str, event: &Value) -> Value {
+    json!({
+        "version": "0",
+        "id": "c3d4",
+        "detail-type": event["type"],
+        "source": source,
+        "account": "123456789012",
+        "time": "2026-09-21T14:13:15Z",
+        "region": "eu-central-1",
+        "resources": [format!("arn:aws:events:eu-central-1::event-source/{SOURCE}")],
+        "detail": event,
+    })
+}
+
+#[tokio::test]
+async fn an_event_of_the_bus_becomes_the_message_that_its_webhook_would() {
+    let world = World::with_source().await;
+    let event = event("invoice.payment_failed");
+    assert_eq!(world.take(&on_the_bus(SOURCE, &event)).await, Ok(()));
+    assert_eq!(world.figures()["events_received"], 1);
+    world.deliver(event.to_string().as_bytes()).await;
+    let [mut bus, webhook] = world.sent().try_into().unwrap();
+    let envelope = bus["MessageBody"].as_str().unwrap().replace("eventbridge", "default");
+    bus["MessageBody"] = envelope.into();
+    assert_eq!(bus, webhook);
+}
+
+#[tokio::test]
+async fn the_bus_is_not_believed_unless_its_source_is_turned_on() {
+    let event = event("invoice.payment_failed");
+    let off = World::new().await;
+    assert_eq!(off.take(&on_the_bus(SOURCE, &event)).await, Err("UnknownEvent"));
+    let on = World::with_source().await;
+    assert_eq!(on.take(&on_the_bus("aws.partner/stripe.com/ed_test_10", &event)).await, Err("UnknownEvent"));
+    for world in [off, on] {
+        assert_eq!(world.figures()["requests_refused"], 1);
+        assert!(world.sent().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_body_is_an_event_of_the_bus_still_needs_a_signature() {
+    let world = World::with_source().await;
+    let body = on_the_bus(SOURCE, &event("invoice.payment_failed"));
+    let mut request = json!({ "source": SOURCE, "detail": body["detail"] });
+    request["body"] = body.to_string().into();
+    for body in [body.to_string().into(), request] {
+        let request = gateway("POST", "/stripe/default", "$default", &body.to_string().into(), false, None);
+        assert_eq!(handle(&world.app, &request).await.unwrap().status(), 400);
+    }
+    assert!(world.sent().is_empty());
+}
+
+#[tokio::test]
+async fn an_event_of_the_bus_that_is_not_queued_fails_unless_its_type_starts_no_work() {
+    let nothing = json!({ "object": "event", "type": "balance.available", "data": { "object": {} } });
+    for event in [event("price.created"), nothing] {
+        let world = World::with_source().await;
+        assert_eq!(world.take(&on_the_bus(SOURCE, &event)).await, Ok(()));
+        assert_eq!(world.figures()["events_ignored"], 1);
+        assert!(world.sent().is_empty());
+    }
+    let world = World::with_source().await;
+    let unreadable = json!({ "object": "event", "type": "invoice.payment_failed" });
+    assert_eq!(world.take(&on_the_bus(SOURCE, &unreadable)).await, Err("EventUnreadable"));
+    assert_eq!(world.figures()["events_unreadable_missing_field"], 1);
+    let world = World::with_source().await;
+    world.aws.0.lock().unwrap().broken = true;
+    let failed = on_the_bus(SOURCE, &event("invoice.payment_failed"));
+    assert_eq!(world.take(&failed).await, Err("NotQueued"));
+    assert_eq!(world.figures()["queue_failures"], 1);
 }
 
 #[tokio::test]

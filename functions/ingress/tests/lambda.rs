@@ -75,6 +75,32 @@ async fn the_binary_queues_a_signed_event_and_says_nothing_personal() {
 }
 
 #[tokio::test]
+async fn the_binary_queues_an_event_of_the_bus_only_where_its_source_is_set() {
+    let source = "aws.partner/stripe.com/ed_test_1";
+    let data =
+        json!({ "object": { "id": "in_bus", "object": "invoice", "customer_email": "canary@example.test" } });
+    let detail = json!({
+        "id": "evt_bus", "object": "event", "type": "invoice.payment_failed", "created": 1_790_000_000,
+        "livemode": false, "data": data,
+    });
+    let event = json!({ "version": "0", "detail-type": detail["type"], "source": source, "detail": detail });
+    for set in [false, true] {
+        let sandbox = sandbox().await;
+        let api = RuntimeApi::start(Clock::running()).await.unwrap();
+        let mut variables = sandbox.variables(Function::Ingress);
+        if set {
+            variables.insert("STRIPE_EVENT_SOURCE".into(), source.into());
+        }
+        let process = api.spawn("ingress", env!("CARGO_BIN_EXE_ingress"), variables).unwrap();
+        assert_eq!(api.invoke(event.clone()).await.is_ok(), set);
+        let queued = sandbox.sqs.peek(EVENT_QUEUE);
+        assert_eq!(queued.len(), usize::from(set));
+        let log = process.stop().await.unwrap();
+        assert!(!log.contains("canary@example.test"), "{log}");
+    }
+}
+
+#[tokio::test]
 async fn the_binary_says_which_variable_is_missing_and_stops() {
     let api = RuntimeApi::start(Clock::running()).await.unwrap();
     let mut variables = sandbox().await.variables(Function::Ingress);
