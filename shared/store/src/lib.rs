@@ -8,6 +8,7 @@
 //! claim carries its run, so that a run recognises its own claim; and every transaction carries a
 //! token made of its own content.
 
+pub mod advice;
 mod approvals;
 mod cards;
 mod cases;
