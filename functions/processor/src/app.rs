@@ -1,11 +1,11 @@
 //! What a turn needs, made once at the start of the process.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
-use connectors::slack::Slack;
+use connectors::{ConfigError, model::Model, slack::Slack};
 use domain::{RunId, policy::Bundle};
-use runtime::{Clock, Env, EnvError, Meter, Queue, Secrets, aws::Aws};
+use runtime::{Clock, Env, EnvError, Meter, Queue, Secrets, aws::Aws, failure};
 use store::Cases;
 use tokio::join;
 
@@ -26,6 +26,8 @@ pub struct App {
     pub slack: Slack,
     /// The other systems: CRM, help desk, the business's own application.
     pub around: Around,
+    /// The language model that advises, if the policy wants one asked and one is configured.
+    pub advisor: Option<Model>,
     /// How card issuers answer at the moment.
     pub issuers: Issuers,
     /// The chat's conversation for each channel that the policy names.
@@ -65,6 +67,8 @@ impl App {
         );
         let (bundle, keys, around) = (bundle?, keys?, around?);
         let channels = channels(env, &bundle)?;
+        // Boxed: the clients of three vendors make a large future.
+        let advisor = Box::pin(advisor(env, &aws, &secrets, &bundle, &clock)).await?;
         let [read_key, slack_token] = keys.as_slice() else {
             anyhow::bail!("two secrets were asked for, {} came", keys.len());
         };
@@ -77,6 +81,7 @@ impl App {
             slack: Slack::new(http, slack_base.as_str(), slack_token.clone(), clock.clone()),
             issuers: Issuers::default(),
             around,
+            advisor,
             channels,
             approvals,
             bundle,
@@ -90,6 +95,39 @@ impl App {
     /// A new run: nobody else has this id.
     pub fn new_run(&self) -> RunId {
         RunId::from_random(uuid::Uuid::new_v4().as_u128())
+    }
+}
+
+/// The model that `MODEL` names, if the policy has one asked. A variable that is wrong stops the start; a secret that
+/// cannot be read only costs the advice, since nothing depends on it.
+async fn advisor(
+    env: &Env,
+    aws: &Aws,
+    secrets: &Secrets,
+    bundle: &Bundle,
+    clock: &Clock,
+) -> Result<Option<Model>, ConfigError> {
+    let settings = bundle.settings().advice;
+    if !settings.on {
+        return Ok(None);
+    }
+    match Model::from_env(env, aws, secrets, clock.clone()).await {
+        Ok(None) => {
+            // The reconciler runs this code too and has none.
+            tracing::info!("the policy has a model asked for advice, and `MODEL` names none");
+            Ok(None)
+        }
+        Ok(model) => {
+            Ok(model.map(|model| model.within(Duration::from_secs(settings.timeout_seconds.into()))))
+        }
+        Err(ConfigError::Secret(error)) => {
+            tracing::error!(
+                failure = failure::chain(&error),
+                "no model is asked, since its key cannot be read"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -9,9 +9,9 @@ use futures_util::future::join_all;
 use runtime::{Metrics, failure};
 use tokio::time::Instant;
 
-use crate::{App, Look, turn};
+use crate::{App, Look, advice, turn};
 
-/// What a turn may take at the most.
+/// What a turn may take at the most, beside the time that a model has for advice.
 const ENOUGH: Duration = Duration::from_secs(25);
 
 /// Takes a batch and names the messages that must come again. A message that fails takes the later
@@ -46,7 +46,7 @@ async fn take_group(app: &App, metrics: &Metrics, deadline: Instant, group: Vec<
     let mut messages = group.into_iter();
     let mut look = Look::new((app.clock)());
     while let Some(message) = messages.next() {
-        let in_time = Instant::now() + ENOUGH <= deadline;
+        let in_time = Instant::now() + ENOUGH + advice::patience(app) <= deadline;
         if in_time && take(app, metrics, &mut look, &message).await {
             continue;
         }

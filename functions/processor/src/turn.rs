@@ -9,7 +9,11 @@ use runtime::{Metrics, failure};
 use serde_json::json;
 use store::{CaseFile, Claim, EventOutcome, StoreError, Turn};
 
-use crate::{App, Look, card, dispatch, gather};
+use crate::{
+    App, Look,
+    advice::{self, Heard},
+    card, dispatch, gather,
+};
 
 /// How often a turn is decided anew because another run changed the case meanwhile.
 const ROUNDS: u32 = 3;
@@ -120,8 +124,9 @@ async fn decide_and_send(
     cause: &Cause,
     key: &CaseKey,
 ) -> Result<(), TurnError> {
+    let mut heard = None;
     for round in 1.. {
-        match decide_and_commit(app, metrics, run, look, cause, key).await {
+        match decide_and_commit(app, metrics, run, look, &mut heard, cause, key).await {
             Err(TurnError::Store(error)) if error.is_conflict() && round < ROUNDS => {
                 *look = Look::new((app.clock)());
             }
@@ -169,6 +174,7 @@ async fn decide_and_commit(
     metrics: &Metrics,
     run: &RunId,
     look: &mut Look,
+    heard: &mut Option<Heard>,
     cause: &Cause,
     key: &CaseKey,
 ) -> Result<Committed, TurnError> {
@@ -189,13 +195,27 @@ async fn decide_and_commit(
         return Err(StoreError::Conflict { what: "the case, since it was looked at in Stripe" }.into());
     }
     let decision = decide(key, &context, earlier, &app.bundle);
+    // Boxed, as above. The decision stands; what comes back only changes words, urgency upwards and the summary.
+    let about = (key, &context, earlier);
+    let advice = Box::pin(advice::consult(app, metrics, run, heard, about, &decision)).await;
 
     let now = (app.clock)();
     let head = earlier.map_or(domain::trail::Head::START, |case| case.trail);
-    let body =
+    let mut body =
         json!({ "event": cause.event, "context": context, "decision": decision, "policy": app.bundle.id() });
+    // What was decided stands there as without a model, and beside it what a model changed.
+    let decision = match &advice {
+        Some(Heard { consulted, advised }) => {
+            body.as_object_mut().map(|body| body.insert("advice".to_owned(), json!(consulted)));
+            advised.as_ref().map_or(decision.clone(), |advised| decision.advised(advised))
+        }
+        None => decision,
+    };
     let entry = head.entry(&key.to_string(), "decided", now, serde_json::to_string(&body)?);
-    let case = Case::after(earlier, key, &context, &decision, now, entry.head());
+    let mut case = Case::after(earlier, key, &context, &decision, now, entry.head());
+    if let Some(Heard { consulted, .. }) = advice {
+        case.hear(consulted);
+    }
     let turn = Turn {
         event: cause.event.as_ref(),
         run,

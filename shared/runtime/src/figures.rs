@@ -41,6 +41,34 @@ const fn figure(
 
 /// All figures, by name.
 pub const FIGURES: &[Figure] = &[
+    figure("advice_asked", Unit::Count, None, &["processor"], "Questions put to a language model"),
+    figure(
+        "advice_cost_micro_usd",
+        Unit::Count,
+        None,
+        &["processor"],
+        "What its answers cost, in millionths of a US dollar, by `MODEL_PRICE`",
+    ),
+    figure(
+        "advice_not_asked",
+        Unit::Count,
+        Some("reason"),
+        &["processor"],
+        "Questions that were not put: `case_budget` and `day_budget` are used up, `no_budget` and `no_memory` could not be read, `asked_already` in the same turn",
+    ),
+    figure("advice_refused", Unit::Count, None, &["processor"], "Answers of which nothing was used"),
+    figure(
+        "advice_refused",
+        Unit::Count,
+        Some("reason"),
+        &["processor"],
+        "What was wrong with them; one can have several reasons",
+    ),
+    figure("advice_remembered", Unit::Count, None, &["processor"], "Questions answered from memory"),
+    figure("advice_taken", Unit::Count, None, &["processor"], "Answers that were used"),
+    figure("advice_tokens", Unit::Count, None, &["processor"], "Tokens that a model read and wrote"),
+    figure("advice_unanswered", Unit::Count, None, &["processor"], "Questions without an answer"),
+    figure("advice_unanswered", Unit::Count, Some("reason"), &["processor"], "The same, by reason"),
     figure(
         "answers",
         Unit::Count,
