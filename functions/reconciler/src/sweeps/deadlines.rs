@@ -108,8 +108,14 @@ fn call(app: &App, case: &Case, due: Timestamp, proposal: Option<&str>, now: Tim
             }
         };
         ("last_call", Priority::Urgent, line)
-    } else if left <= i64::from(dispute.backup_days) && proposal.is_none() {
-        ("backup", Priority::High, format!("{owner} has not reacted to a dispute; {backup} takes over"))
+    } else if left <= i64::from(dispute.backup_days) {
+        let line = match proposal {
+            None => format!("{owner} has not reacted to a dispute; {backup} takes over"),
+            Some(_) => {
+                format!("Nobody has signed the answer to a dispute of {owner}; {backup} takes over")
+            }
+        };
+        ("backup", Priority::High, line)
     } else {
         return None;
     };
