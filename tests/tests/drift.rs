@@ -94,6 +94,23 @@ async fn each_drift_is_told_once_the_crm_is_repaired_and_access_is_put_before_th
 }
 
 #[tokio::test]
+async fn access_that_comes_back_long_after_the_subscription_ended_is_found_by_the_round() {
+    let (world, customers) = world().await;
+    let mut subscriptions = world.sandbox.stripe.objects("subscription").into_iter();
+    let left = subscriptions.find(|one| one["customer"] == *customers[0]).unwrap();
+    world.sandbox.stripe.delete_subscription(&text(&left, "id")).unwrap();
+    access(&world, &customers[0], false);
+    for _ in 0..2 {
+        world.wait(2 * 86_400);
+        assert_eq!(counts(&world).await, [0, 0, 0], "all agree, and the event is behind the cursor");
+    }
+    access(&world, &customers[0], true);
+    assert_eq!(counts(&world).await, [1, 1, 0]);
+    let found = world.cases().findings(FindingKind::Drift, 9).await.unwrap();
+    assert_eq!(found[0].value.finding.what, "served_after_end");
+}
+
+#[tokio::test]
 async fn who_is_about_to_change_by_itself_is_not_compared_and_a_system_that_is_down_is_no_drift() {
     let (world, customers) = world().await;
     assert_eq!(counts(&world).await, [0, 0, 0]);

@@ -31,7 +31,8 @@ const EVENTS: [&str; 4] = [
     "invoice.payment_failed",
 ];
 
-/// At most so many customers from each of events and open findings in one run, and a hundred of the round.
+/// At most so many customers from each of events and open findings in one run. The round adds the customers of
+/// a hundred subscriptions.
 const AT_ONCE: usize = 200;
 
 /// So many customers are compared at the same time; the pace of reading Stripe holds all the same.

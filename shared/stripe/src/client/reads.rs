@@ -168,10 +168,11 @@ impl Client {
         self.list("subscriptions", &["subscriptions"], &filter, MOST).await
     }
 
-    /// The next hundred of the account's subscriptions that are not cancelled, from this one on; the list
-    /// is complete with the last of them.
+    /// The next hundred of the account's subscriptions, ended ones too, from this one on; the list is complete
+    /// with the last of them.
     pub async fn subscriptions_after(&self, after: Option<&SubscriptionId>) -> Many<Subscription> {
-        let filter: Vec<_> = after.iter().map(|after| ("starting_after", after.as_str())).collect();
+        let after = after.map(|after| ("starting_after", after.as_str()));
+        let filter: Vec<_> = [("status", "all")].into_iter().chain(after).collect();
         self.list("subscriptions", &["subscriptions"], &filter, 100).await
     }
 
