@@ -32,7 +32,7 @@ use domain::{Case, CaseKey, CaseKind, ObjectId, Timestamp, event::case_kind};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use runtime::{Clock, Env, aws::Aws};
 use sandbox::{
-    Clock as Hands,
+    Clock as Hands, Tally,
     policy::Policy,
     world::{Function, Options, Sandbox},
 };
@@ -131,6 +131,13 @@ impl World {
     /// The store of cases, as the processor sees it.
     pub fn cases(&self) -> &Cases {
         &self.processor.cases
+    }
+
+    /// A client of the tables of its own, and the count of what it requests.
+    pub fn counted_tables(&self) -> (aws_sdk_dynamodb::Client, Tally) {
+        let tally = Tally::default();
+        let config = self.tables.config().to_builder().interceptor(tally.clone()).build();
+        (aws_sdk_dynamodb::Client::from_conf(config), tally)
     }
 
     /// Everything that the tables hold.

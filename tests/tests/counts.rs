@@ -25,7 +25,7 @@ use axum::{
 };
 use domain::{CaseKind, Timestamp, case::CaseState, classify::Bucket};
 use processor::Look;
-use runtime::{Clock, Env, aws::Aws};
+use runtime::Clock;
 use sandbox::{
     Loopback, Tally,
     policy::Policy,
@@ -70,11 +70,8 @@ async fn tell(world: &World, kind: &str, object: &str) -> String {
 
 /// The processor's requests of DynamoDB are counted from here on.
 fn count_requests(world: &mut World) -> Tally {
-    let tally = Tally::default();
-    let env: Env = world.sandbox.variables(Function::Processor).into_iter().collect();
-    let client = Aws::from_env(&env).unwrap().dynamodb();
-    let config = client.config().to_builder().interceptor(tally.clone()).build();
-    world.processor.cases = Cases::new(aws_sdk_dynamodb::Client::from_conf(config), CASES_TABLE);
+    let (tables, tally) = world.counted_tables();
+    world.processor.cases = Cases::new(tables, CASES_TABLE);
     tally
 }
 
