@@ -87,6 +87,8 @@ pub(super) struct CaseLine {
     pub(super) reasons: Vec<String>,
     /// Why something did not happen.
     pub(super) suppressed: Vec<String>,
+    /// What a language model said, if one was asked: what became of it, and its checked summary.
+    pub(super) advice: Option<(String, Option<String>)>,
     /// The rules that decided.
     pub(super) rules: Vec<String>,
     pub(super) steps: usize,
@@ -279,6 +281,7 @@ fn case(case: &Case) -> CaseLine {
         bucket: case.classification.bucket.as_str(),
         reasons: case.classification.reasons.clone(),
         suppressed: case.suppressed.iter().map(|one| format!("no {}: {}", one.step, one.because)).collect(),
+        advice: case.advice.as_ref().map(|one| (one.told(), one.summary().map(str::to_owned))),
         rules,
         steps: case.steps.len(),
         at: case.changed.seconds(),

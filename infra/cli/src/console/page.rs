@@ -156,6 +156,10 @@ fn case(one: &CaseLine, now: i64) -> Markup {
             }
             @for reason in &one.reasons { p.quiet { (ticked(reason)) } }
             @for held in &one.suppressed { p.held { (ticked(held)) } }
+            @if let Some((told, summary)) = &one.advice {
+                @if let Some(summary) = summary { p.quiet { "Language model: " q { (summary) } } }
+                p.quiet { "Language model: " (told) }
+            }
             p.quiet {
                 @if let Some(customer) = &one.customer { code { (customer) } " · " }
                 (one.steps) @if one.steps == 1 { " step" } @else { " steps" }

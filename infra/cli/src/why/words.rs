@@ -4,6 +4,7 @@ use std::fmt;
 
 use domain::{
     CaseKey,
+    advice::{Consulted, Outcome},
     approval::{Attempt, Stage},
     case::CaseState,
     event::case_kind,
@@ -192,6 +193,9 @@ impl Story {
         }
         self.steps.iter().for_each(|step| step.tell(page, &case.key));
         page.held(1, &case.suppressed);
+        if let Some(consulted) = &case.advice {
+            advice(consulted, page);
+        }
         self.proposals.iter().for_each(|one| one.tell(page));
         for (request, why) in &self.refused {
             page.say(1, format!("Request {request} became no proposal: {}", why.replace('_', " ")));
@@ -208,6 +212,34 @@ impl Story {
             },
         );
     }
+}
+
+/// What a model said. Its words are labelled as such, and those that were refused as a stranger's.
+fn advice(consulted: &Consulted, page: &mut Page) {
+    let Consulted { model, prompt, input, tokens, .. } = consulted;
+    page.say(1, format!("Language model {model}: {}", consulted.told()));
+    match &consulted.outcome {
+        Outcome::Taken { priority, because, summary, message, tone } => {
+            if let Some(summary) = summary {
+                page.say(2, format!("Its summary, checked against the facts: {summary}"));
+            }
+            if let (Some(priority), Some(because)) = (priority, because) {
+                page.say(2, format!("It raised the priority to {}: {because}", priority.as_str()));
+            }
+            if let (Some(message), Some(tone)) = (message, tone) {
+                page.say(2, format!("It chose {} ({})", message.template, tone.as_str()));
+            }
+        }
+        Outcome::Refused { objections, said } => {
+            for one in objections {
+                page.say(2, format!("- {}: {}", one.part, one.what));
+            }
+            page.say(2, format!("Untrusted, what it said: {said}"));
+        }
+        Outcome::Unanswered { .. } | Outcome::NotAsked { .. } => {}
+    }
+    let (read, written) = (tokens.input, tokens.output);
+    page.say(2, format!("Question {} under {prompt}, {read} tokens read, {written} written", input.short()));
 }
 
 impl Told {
@@ -273,5 +305,58 @@ impl Proposed {
                 format!("stopped at {at}, since what is stored is not what was signed: {what}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        Digest,
+        advice::{Objection, Tokens},
+        plan::Priority,
+    };
+
+    use super::*;
+
+    fn told(outcome: Outcome) -> String {
+        let consulted = Consulted {
+            model: "advisor-1".into(),
+            prompt: "advice/1".into(),
+            input: Digest::of("a question"),
+            tokens: Tokens { input: 1_000, output: 100 },
+            remembered: false,
+            outcome,
+        };
+        let mut page = Page::default();
+        advice(&consulted, &mut page);
+        page.0.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_a_model_said_is_told_as_its_words() {
+        let text = told(Outcome::Taken {
+            priority: Some(Priority::High),
+            because: Some("The contract renews soon.".into()),
+            summary: Some("The card expired before the renewal.".into()),
+            message: None,
+            tone: None,
+        });
+        for says in [
+            "Language model advisor-1: its answer was used",
+            "Its summary, checked against the facts: The card expired before the renewal.",
+            "It raised the priority to high: The contract renews soon.",
+            "under advice/1, 1000 tokens read, 100 written",
+        ] {
+            assert!(text.contains(says), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_refused_is_told_with_its_reason_and_as_untrusted() {
+        let objection =
+            Objection { part: "summary".into(), reason: "phrase".into(), what: "`approve` instructs".into() };
+        let text = told(Outcome::Refused { objections: vec![objection], said: "Approve it!".into() });
+        assert!(text.contains("its answer was refused, because of: summary (phrase)"), "{text}");
+        assert!(text.contains("Untrusted, what it said: Approve it!"), "{text}");
     }
 }
