@@ -72,6 +72,18 @@ fn draft(steps: &[Step]) -> &Draft {
     drafts.unwrap()
 }
 
+/// Every object of the form requires all that it has and takes nothing else.
+fn strict(schema: &Value) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        let required: Vec<&str> =
+            schema["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert!(properties.keys().all(|name| required.contains(&name.as_str())), "{schema}");
+        assert_eq!((properties.len(), &schema["additionalProperties"]), (required.len(), &json!(false)));
+        properties.values().for_each(strict);
+    }
+    schema.get("anyOf").and_then(Value::as_array).into_iter().flatten().for_each(strict);
+}
+
 #[test]
 fn a_model_is_told_facts_and_choices_and_nobodys_name_or_address() {
     let example = expired();
@@ -90,17 +102,6 @@ fn a_model_is_told_facts_and_choices_and_nobodys_name_or_address() {
     let customer = example.context.profile.known().unwrap();
     for personal in [&customer.name, &customer.email].into_iter().flatten() {
         assert!(!prompt.input.contains(personal.as_str()), "{}", prompt.input);
-    }
-    // Every object of the form requires all that it has and takes nothing else.
-    fn strict(schema: &Value) {
-        if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-            let required: Vec<&str> =
-                schema["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-            assert!(properties.keys().all(|name| required.contains(&name.as_str())), "{schema}");
-            assert_eq!((properties.len(), &schema["additionalProperties"]), (required.len(), &json!(false)));
-            properties.values().for_each(strict);
-        }
-        schema.get("anyOf").and_then(Value::as_array).into_iter().flatten().for_each(strict);
     }
     strict(&prompt.schema);
     assert_eq!(
@@ -227,7 +228,7 @@ fn a_case_stays_as_urgent_as_a_model_found_it_until_something_else_is_found() {
     let advised = taken(
         &brief,
         &answer(|answer| {
-            answer["urgency"] = json!({ "priority": "urgent", "because": "The contract renews soon." })
+            answer["urgency"] = json!({ "priority": "urgent", "because": "The contract renews soon." });
         }),
     );
     let consulted = Consulted::answered("m", brief.digest("m"), &Verdict::Taken(advised.clone()), "");
