@@ -286,7 +286,7 @@ async fn over_its_budget_nothing_is_asked_and_everything_is_done() {
         let taken = store::advice::Taken {
             case: domain::CaseKey::new(
                 CaseKind::Recovery,
-                domain::ObjectId::parse(&format!("in_other{other}")).unwrap(),
+                domain::ObjectId::parse(format!("in_other{other}")).unwrap(),
             ),
             day: day.clone(),
             id: other.to_string(),
