@@ -69,7 +69,7 @@ async fn advance_once(turn: Turn<'_>, id: &ProposalId) -> Result<Option<Progress
     let now = turn.now();
     match &file.proposal().stage {
         Stage::Pending if now >= file.proposal().action.expires => Ok(Some(Progress::RanOut)),
-        Stage::Pending => begin(turn, &file).await,
+        Stage::Pending => Box::pin(begin(turn, &file)).await,
         Stage::Executing(attempt) if attempt.lease <= now && file.row.value.look <= now => {
             resume::take_over(turn, &file).await.map(Some)
         }
