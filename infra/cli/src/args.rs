@@ -1,5 +1,6 @@
 //! The arguments.
 
+mod advisor;
 mod people;
 mod policy;
 mod trail;
@@ -9,6 +10,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use domain::{CaseKey, ObjectId, PersonId};
 
+pub(crate) use advisor::{AdvisorCommand, EvalOptions};
 pub(crate) use people::{Absent, OnePasskey, PasskeyCommand, PasskeysOf, PersonCommand, Registered};
 pub(crate) use policy::{Backtest, CheckPolicy, DiffPolicies, ExplainCase, PolicyCommand, SealOptions};
 pub(crate) use trail::{ExportTrail, TrailCommand, VerifyTrail};
@@ -46,6 +48,9 @@ pub(crate) enum Command {
     /// The policy bundle
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// The language model that may advise; AWS credentials and region come from the environment
+    #[command(subcommand)]
+    Advisor(AdvisorCommand),
     /// Stop the agent's steps and every approval at once; AWS credentials and region come from the
     /// environment
     #[command(subcommand)]
@@ -314,6 +319,9 @@ mod tests {
             "policy explain",
             "policy diff a",
             "policy backtest --from a",
+            "advisor eval --model oracle",
+            "advisor eval --record a --replay b",
+            "advisor eval --model sandbox:sensible --replay b",
             "why",
             "why in:1",
             "why in_1 --api http://localhost:1 --cases-table t",

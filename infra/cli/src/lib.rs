@@ -1,5 +1,6 @@
 //! The operator's command line, `countersign`, and the pipeline that it runs on one machine.
 
+mod advisor;
 mod args;
 pub mod console;
 mod doctor;
@@ -19,8 +20,8 @@ mod why;
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
 use args::{
-    Arguments, Command, KeysCommand, PasskeyCommand, PersonCommand, PolicyCommand, RevokeCommand,
-    StepCommand, TrailCommand, WebhookCommand,
+    AdvisorCommand, Arguments, Command, KeysCommand, PasskeyCommand, PersonCommand, PolicyCommand,
+    RevokeCommand, StepCommand, TrailCommand, WebhookCommand,
 };
 use runtime::{Env, system_clock};
 
@@ -34,6 +35,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let ended = match arguments.command() {
         Command::Local(options) => local::run(&options, &env),
         Command::Doctor(options) => doctor::run(&options, &env),
+        Command::Advisor(AdvisorCommand::Eval(options)) => advisor::eval(&options, &env),
         Command::Webhook(WebhookCommand::Verify(options)) => {
             webhook::verify(&options, std::io::stdin(), (system_clock())())
         }

@@ -7,6 +7,7 @@
     reason = "helpers outside of `#[test]` functions are tests, too"
 )]
 
+mod advisor;
 mod approval;
 mod doctor;
 mod freeze;

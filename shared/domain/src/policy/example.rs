@@ -85,7 +85,7 @@ impl Example {
     }
 
     /// The bundle with the systems and exceptions that this example counts on.
-    pub(super) fn count_on<'a>(&self, bundle: &'a Bundle) -> Cow<'a, Bundle> {
+    pub fn count_on<'a>(&self, bundle: &'a Bundle) -> Cow<'a, Bundle> {
         let sources = self.sources.as_ref().filter(|sources| **sources != bundle.settings().sources);
         if sources.is_none() && self.exceptions.is_none() {
             return Cow::Borrowed(bundle);
