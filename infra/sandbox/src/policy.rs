@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use uuid::Uuid;
 
 /// The systems of which the sandbox has a stand-in, as `sources` in a bundle's `settings.toml` names them.
@@ -18,6 +18,9 @@ const SETTINGS: &str = "settings.toml";
 const MESSAGES: &str = "\"message.send\" = \"approve\"";
 /// Where that is said.
 const GATED: &str = "[autonomy.gated]";
+
+/// A language model is asked for advice.
+const ADVICE: [&str; 2] = ["[advice]\non = false", "[advice]\non = true"];
 
 /// A changed copy of a bundle, in a folder that goes away with it.
 #[derive(Debug)]
@@ -43,6 +46,19 @@ impl Policy {
         let text = text.replacen(old, &format!("sources = {SOURCES:?}"), 1);
         fs::write(&settings, text.replacen(gated, &format!("{GATED}\n{MESSAGES}"), 1))?;
         Ok(copy)
+    }
+
+    /// The same with a language model that advises.
+    ///
+    /// # Errors
+    /// If the settings cannot be written, or lack `[advice]` with `on = false` below it.
+    pub fn advised(self) -> Result<Self> {
+        let settings = self.0.join(SETTINGS);
+        let text = fs::read_to_string(&settings)?;
+        let [off, on] = ADVICE;
+        ensure!(text.contains(off), "`{SETTINGS}` lacks `[advice]` with `on = false` below it");
+        fs::write(&settings, text.replacen(off, on, 1))?;
+        Ok(self)
     }
 
     /// Where it is.
@@ -101,6 +117,16 @@ mod tests {
         let folder = policy.folder().to_owned();
         drop(policy);
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_model_advises_only_where_that_is_wished() {
+        let policy = Policy::relying(&starter()).unwrap();
+        let is_on = |policy: &Policy| runtime::policy::load(policy.folder()).unwrap().settings().advice.on;
+        assert!(!is_on(&policy));
+        let policy = policy.advised().unwrap();
+        assert!(is_on(&policy));
+        assert!(policy.advised().is_err(), "what is on already is not looked for in vain");
     }
 
     #[test]

@@ -178,7 +178,12 @@ impl Prepared {
     async fn begin(self, probe: Option<&Probe>) -> Result<Pipeline> {
         let Self { sandbox, listener, url, policy, relying, clock, time, aws, test_mode } = self;
         // Read at the start and never again.
-        let relying = relying.then(|| Policy::relying(&policy)).transpose()?;
+        // What is measured does not wait for a model.
+        let copy = || match probe {
+            None => Policy::relying(&policy)?.advised(),
+            Some(_) => Policy::relying(&policy),
+        };
+        let relying = relying.then(copy).transpose()?;
         let policy = relying.as_ref().map_or(policy.as_path(), Policy::folder);
         let env = |function| match probe {
             None => environment(&sandbox, function, policy, &url),

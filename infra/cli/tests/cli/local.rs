@@ -94,7 +94,7 @@ async fn a_seeded_day_ends_decided_and_asks_for_signatures() {
     assert!(board["queues"].as_array().unwrap().iter().all(|queue| queue["dead"] == 0), "{board}");
     let page = local.get("/_console").await.text().await.unwrap();
     assert!(page.contains("Review and sign"), "the console offers an approval");
-    for system in ["slack", "hubspot", "zendesk", "application", "ses"] {
+    for system in ["slack", "hubspot", "zendesk", "application", "ses", "model"] {
         assert!(page.contains(local.at(system)), "the console links {system}");
     }
     let steps = |kind: &str, state: &str| {
@@ -112,6 +112,9 @@ async fn a_seeded_day_ends_decided_and_asks_for_signatures() {
     let application = local.page("application").await;
     assert!(application.contains("has access") && application.contains("provided"), "{application}");
     assert!(local.page("ses").await.contains("Nothing was sent"), "no message goes out unsigned");
+    let model = local.page("model").await;
+    assert!(model.contains("The object is") && !model.contains("Nobody has asked"), "a model was asked");
+    assert!(!model.contains("@example.test"), "no address goes to a model");
     assert!(
         !page.contains("canary") && !board.to_string().contains("canary"),
         "no personal data on the console"
