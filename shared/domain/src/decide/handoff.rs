@@ -4,8 +4,11 @@
 use super::{Decision, Turn, links, refunds};
 use crate::{
     Timestamp,
+    classify::Bucket,
+    context::Subject,
     plan::{Alert, Interlock, Priority, Step, StepKind, Suppression, Task},
     policy::{CaseFacts, Playbook, RuleRef, Rung, Source, Strength},
+    snapshot::Read,
 };
 
 /// How urgent a case is: by its deadline, by what is at stake, and by whether it was escalated.
@@ -182,7 +185,14 @@ fn ahead(turn: &Turn<'_>, deadline: Timestamp) -> Timestamp {
 /// The note on the customer's record.
 pub(super) fn note(turn: &Turn<'_>, playbook: &Playbook) -> String {
     let mut text = vec![playbook.headline.clone()];
-    text.extend(turn.context.amount().map(|amount| amount.to_string()));
+    // Of a paid invoice nothing is open any more; what arrived is what was asked for.
+    let amount = match &turn.context.subject {
+        Subject::Invoice(Read::Found(invoice)) if turn.classification.bucket == Bucket::Paid => {
+            Some(invoice.amount_due)
+        }
+        _ => turn.context.amount(),
+    };
+    text.extend(amount.map(|amount| amount.to_string()));
     text.extend(turn.classification.reasons.iter().cloned());
     text.extend(refunds::reason(turn.context).map(|reason| format!("asked for because: {reason}")));
     text.push(format!("case {}, policy {}", turn.key, policy(turn)));

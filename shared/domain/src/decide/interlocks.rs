@@ -29,12 +29,19 @@ pub(super) fn interlock(turn: &Turn<'_>, step: &StepKind) -> Held {
 /// A case whose invoice was paid before its ladder was at its end: nothing more is said, and that stands
 /// in the case.
 pub(super) fn stopped(context: &Context, before: Option<&Case>, bucket: Bucket) -> Option<Suppression> {
-    let was_open = before.is_some_and(|case| case.state == CaseState::Open);
     let paid = matches!(context.subject, Subject::Invoice(_)) && bucket == Bucket::Paid;
-    (was_open && paid).then(|| Suppression {
+    (paid && was_open(before)).then(|| Suppression {
         step: "draft".into(),
         interlock: Interlock::AlreadyPaid,
         because: "the invoice is paid; the rest of the ladder is dropped".into(),
+    })
+}
+
+/// Whether a case was open until its invoice was paid. A case that is decided once more after that still was.
+pub(super) fn was_open(before: Option<&Case>) -> bool {
+    before.is_some_and(|case| {
+        case.state == CaseState::Open
+            || case.suppressed.iter().any(|one| one.interlock == Interlock::AlreadyPaid)
     })
 }
 

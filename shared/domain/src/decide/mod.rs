@@ -68,7 +68,9 @@ pub fn decide(key: &CaseKey, context: &Context, before: Option<&Case>, bundle: &
     let bucket = classification.bucket;
     let opened = before.map_or(context.at, |case| case.opened);
     let playbook = bundle.playbook(bucket, &facts.segment);
-    let rung = playbook.and_then(|playbook| playbook.due(facts.day.into()));
+    // An invoice that was paid without ever having been open here is no news to anybody.
+    let news = bucket != Bucket::Paid || interlocks::was_open(before);
+    let rung = playbook.filter(|_| news).and_then(|playbook| playbook.due(facts.day.into()));
 
     let mut turn = Turn { key, context, before, bundle, facts: &facts, classification: &classification };
     let (wishes, lacking) = turn.wishes(playbook, rung, &checklist);

@@ -1,7 +1,7 @@
 //! How the customer's payments stand, for the other systems. It comes from what Stripe said just now and
 //! never from an event.
 
-use super::Turn;
+use super::{Turn, interlocks};
 use crate::{
     ObjectId,
     classify::Bucket,
@@ -40,6 +40,10 @@ fn news(subject: &Subject) -> String {
 
 fn word(turn: &Turn<'_>) -> Option<&'static str> {
     Some(match turn.classification.bucket {
+        // An invoice over nothing, as at the start of a trial, says nothing of how the customer pays.
+        Bucket::Paid if !interlocks::was_open(turn.before) && is_over_nothing(&turn.context.subject) => {
+            return None;
+        }
         Bucket::Paid | Bucket::SubscriptionHealthy => "current",
         Bucket::AuthenticationNeeded
         | Bucket::MissingPaymentMethod
@@ -66,6 +70,10 @@ fn word(turn: &Turn<'_>) -> Option<&'static str> {
         Bucket::SubscriptionEnded => "ended",
         _ => return None,
     })
+}
+
+fn is_over_nothing(subject: &Subject) -> bool {
+    matches!(subject, Subject::Invoice(Read::Found(invoice)) if invoice.amount_due.amount == 0)
 }
 
 const fn closed(status: &DisputeStatus) -> Option<&'static str> {
