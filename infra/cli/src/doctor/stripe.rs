@@ -75,15 +75,15 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_lists_what_each_key_needs() {
-        let readme = include_str!("../../../../README.md");
+    fn the_permissions_list_what_each_key_needs() {
+        let document = include_str!("../../../template/PERMISSIONS.md");
         let reads = needed(Role::Read).map(|resource| format!("`{resource}`")).collect::<Vec<_>>().join(", ");
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(words(readme).contains(&words(&reads)), "the read key: {reads}");
+        assert!(words(document).contains(&words(&reads)), "the read key: {reads}");
         for kind in OperationKind::ALL {
             let Some(resource) = kind.writes() else { continue };
             let row = format!("| `{}` | `{resource}` |", kind.as_str());
-            assert!(readme.contains(&row), "{row}");
+            assert!(document.contains(&row), "{row}");
         }
     }
 }
