@@ -1,9 +1,11 @@
 //! The arguments.
 
 mod advisor;
+mod init;
 mod people;
 mod policy;
 mod trail;
+mod webhook;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -11,9 +13,11 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use domain::{CaseKey, ObjectId, PersonId};
 
 pub(crate) use advisor::{AdvisorCommand, EvalOptions};
+pub(crate) use init::InitOptions;
 pub(crate) use people::{Absent, OnePasskey, PasskeyCommand, PasskeysOf, PersonCommand, Registered};
 pub(crate) use policy::{Backtest, CheckPolicy, DiffPolicies, ExplainCase, PolicyCommand, SealOptions};
 pub(crate) use trail::{ExportTrail, TrailCommand, VerifyTrail};
+pub(crate) use webhook::{Kept, VerifyDelivery, WebhookCommand};
 
 use crate::{
     End,
@@ -35,11 +39,14 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the whole pipeline on this machine, with stand-ins for every service
     Local(LocalOptions),
+    /// Write what a deployment is told: samconfig.toml for `sam`, and the policy with your company's name. Asks for
+    /// what no flag gives
+    Init(InitOptions),
     /// Try every system that is configured, changing nothing: exit 0 if all is well, 1 with what is missing
     /// and how to repair it. The variables are the functions' own; the Stripe keys may also be given in
     /// `STRIPE_READ_KEY` and `STRIPE_WRITE_KEY`
     Doctor(DoctorOptions),
-    /// Webhook deliveries
+    /// The webhook endpoint in Stripe, its signing secret, and its deliveries
     #[command(subcommand)]
     Webhook(WebhookCommand),
     /// The trail of decisions
@@ -121,29 +128,10 @@ pub(crate) struct DoctorOptions {
     /// Variables as a JSON object of names and values, on top of the environment; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) variables: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum WebhookCommand {
-    /// Check the signature of the delivery on standard input: exit 0 accepted, 1 refused, 2 bad usage
-    Verify(VerifyDelivery),
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct VerifyDelivery {
-    /// Value of the header `Stripe-Signature`
-    #[arg(long, value_name = "H", allow_hyphen_values = true)]
-    pub(crate) header: OsString,
-    /// Signing secret of the endpoint; twice while it is being rolled
-    #[arg(long = "secret", value_name = "S", required = true, allow_hyphen_values = true)]
-    pub(crate) secrets: Vec<String>,
-    /// The time in seconds since 1970; by default now
-    #[arg(long, value_name = "UNIX", allow_negative_numbers = true)]
-    pub(crate) now: Option<i64>,
-    /// How old a signature may be, in seconds
-    #[arg(long, value_name = "SECS", default_value_t = stripe::signature::TOLERANCE,
-          value_parser = clap::value_parser!(i64).range(0..))]
-    pub(crate) tolerance: i64,
+    /// Where Stripe sends events, as the stack's output `WebhookUrl`: the endpoint there is compared by the key in
+    /// `STRIPE_API_KEY`. Without it the address is taken from the reconciler's variables
+    #[arg(long, value_name = "URL", value_parser = webhook::endpoint_url)]
+    pub(crate) webhook_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -313,6 +301,11 @@ mod tests {
             "nothing",
             "webhook",
             "webhook verify --header t=1",
+            "webhook register --url https://x.example.com/stripe/default",
+            "webhook register --url https://x.example.com/ --print-secret",
+            "webhook register --url https://x.example.com/stripe/default --print-secret --secret s",
+            "webhook roll --url https://x.example.com/stripe/default --secret s --overlap 1",
+            "webhook status",
             "webhook verify --header t=1 --secret a --tolerance -1",
             "trail verify --api http://localhost:1 --file f",
             "policy",

@@ -5,6 +5,7 @@ mod args;
 pub mod console;
 mod doctor;
 mod freeze;
+mod init;
 mod keys;
 pub mod local;
 mod operate;
@@ -21,7 +22,7 @@ use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
 use args::{
     AdvisorCommand, Arguments, Command, KeysCommand, PasskeyCommand, PersonCommand, PolicyCommand,
-    RevokeCommand, StepCommand, TrailCommand, WebhookCommand,
+    RevokeCommand, StepCommand, TrailCommand,
 };
 use runtime::{Env, system_clock};
 
@@ -34,11 +35,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = Env::of_process();
     let ended = match arguments.command() {
         Command::Local(options) => local::run(&options, &env),
+        Command::Init(options) => init::run(&options),
         Command::Doctor(options) => doctor::run(&options, &env),
         Command::Advisor(AdvisorCommand::Eval(options)) => advisor::eval(&options, &env),
-        Command::Webhook(WebhookCommand::Verify(options)) => {
-            webhook::verify(&options, std::io::stdin(), (system_clock())())
-        }
+        Command::Webhook(command) => webhook::run(&command, &env),
         Command::Trail(TrailCommand::Verify(options)) => Ok(trail::verify(&options)),
         Command::Policy(PolicyCommand::Seal(options)) => seal::run(&options),
         Command::Freeze(command) => freeze::run(&command, &env),

@@ -18,8 +18,8 @@ pub struct Secrets {
 /// A secret that cannot be used. Its name is told, its value never.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// There is none of that name.
-    #[error("there is no secret `{name}`; create it, or correct the variable that names it")]
+    /// There is none of that name, or it was created and never filled: Secrets Manager says the same of both.
+    #[error("there is no value in a secret `{name}`; store one, or correct the variable that names it")]
     Absent {
         /// The secret.
         name: String,

@@ -4,12 +4,16 @@
 //! It reads the variables that the functions read. Secrets come from Secrets Manager by the names in
 //! `…_SECRET`, or, for the Stripe keys, from `STRIPE_READ_KEY` and `STRIPE_WRITE_KEY` themselves.
 
+mod alarms;
 mod around;
+mod clock;
+mod endpoint;
 mod mail;
 mod model;
 mod sign_in;
 mod slack;
 mod stripe;
+mod tables;
 
 use std::{fmt::Display, io::Read as _};
 
@@ -52,7 +56,7 @@ pub(crate) fn run(options: &DoctorOptions, env: &Env) -> Result<End> {
         None => env.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let found = runtime.block_on(examine(&env));
+    let found = runtime.block_on(examine(&env, options.webhook_url.as_deref()));
     if found.lines.is_empty() {
         return Ok(End::usage(
             "nothing is configured: set the variables of a function, or give them with --variables; or set \
@@ -80,7 +84,7 @@ fn variables(file: &std::path::Path) -> Result<Vec<(String, String)>> {
     Ok(variables.into_iter().collect())
 }
 
-async fn examine(env: &Env) -> Findings {
+async fn examine(env: &Env, webhook_url: Option<&str>) -> Findings {
     let mut found = Findings::default();
     let stored = Stored::of(env, &mut found);
     if let Some(stored) = &stored {
@@ -103,6 +107,10 @@ async fn examine(env: &Env) -> Findings {
         slack::examine(env, stored, &mut found).await;
         around::examine(env, &stored.secrets, &system_clock(), &mut found).await;
     }
+    endpoint::examine(webhook_url, env, stored.as_ref(), &mut found).await;
+    tables::examine(env, &mut found).await;
+    clock::examine(env, &system_clock(), &mut found).await;
+    alarms::examine(env, &system_clock(), &mut found).await;
     sign_in::examine(env, &mut found).await;
     mail::examine(env, &mut found).await;
     model::examine(env, &system_clock(), &mut found).await;

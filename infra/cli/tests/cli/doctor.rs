@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Json, Router,
     extract::Path,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
-    routing::get,
+    routing::{get, post},
 };
 use sandbox::{
     Clock, Loopback, Sandbox, Shelf,
@@ -58,11 +58,14 @@ async fn keys_that_fit_are_good_and_others_are_told_what_to_change() {
     assert!(account.writes().iter().all(|write| write.status >= 400), "nothing was done");
 }
 
+/// Where Stripe sends events.
+const WEBHOOK: &str = "https://hooks.example.com/stripe/default";
+
 /// A deployment with a CRM, an application and mail, all of which work.
 struct Deployment {
     sandbox: Sandbox,
     variables: BTreeMap<String, String>,
-    _servers: [Loopback; 3],
+    _servers: [Loopback; 5],
 }
 
 impl Deployment {
@@ -81,6 +84,8 @@ impl Deployment {
             Loopback::serve(0, Arc::clone(&hub).router()).await.unwrap(),
             Loopback::serve(0, application()).await.unwrap(),
             Loopback::serve(0, mail()).await.unwrap(),
+            Loopback::serve(0, tables()).await.unwrap(),
+            Loopback::serve(0, alarms()).await.unwrap(),
         ];
         sandbox.secrets.put("crm", "canary-hubspot").unwrap();
         sandbox.secrets.put("app", "canary-application").unwrap();
@@ -88,7 +93,8 @@ impl Deployment {
         variables.extend(sandbox.variables(Function::Ingress));
         let model = sandbox.systems(Function::Processor);
         variables.extend(model.into_iter().filter(|(name, _)| name.starts_with("MODEL")));
-        let [crm, app, ses] = servers.each_ref().map(Loopback::url);
+        sandbox.stripe.add_endpoint(WEBHOOK, &sandbox.keys.webhook_secret, &domain::event::HANDLED).unwrap();
+        let [crm, app, ses, dynamodb, cloudwatch] = servers.each_ref().map(Loopback::url);
         for (name, value) in [
             ("CRM", "hubspot"),
             ("HUBSPOT_API_BASE", crm.as_str()),
@@ -97,6 +103,11 @@ impl Deployment {
             ("APPLICATION_SECRET", "app"),
             ("MAIL_FROM", "billing@verified.example.com"),
             ("AWS_ENDPOINT_URL_SESV2", ses.as_str()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.as_str()),
+            ("AWS_ENDPOINT_URL_CLOUDWATCH", cloudwatch.as_str()),
+            ("DEPLOYMENT", "billing-us-east-1"),
+            ("CANARY_URL", "https://hooks.example.com/stripe/canary"),
+            ("STRIPE_API_KEY", sandbox.keys.stripe_secret_key.as_str()),
         ] {
             variables.insert(name.to_owned(), value.to_owned());
         }
@@ -157,6 +168,73 @@ fn mail() -> Router {
         .route("/denies/v2/email/{*rest}", get(denied))
 }
 
+/// DynamoDB as far as it is asked: tables as the template makes them, and `/open`, `/late` and `/denies` of others
+/// that it did not make, of a clock that is wrong, and of somebody who may not ask.
+fn tables() -> Router {
+    fn answer(headers: &HeaderMap, good: bool) -> Response {
+        let status = if good { "ENABLED" } else { "DISABLED" };
+        let target = headers["x-amz-target"].to_str().unwrap();
+        let answer = match target.rsplit('.').next().unwrap() {
+            "DescribeTable" if good => json!({ "Table": {
+                "TableName": "t", "DeletionProtectionEnabled": true, "SSEDescription": { "Status": "ENABLED" },
+            } }),
+            "DescribeTable" => json!({ "Table": { "TableName": "t", "DeletionProtectionEnabled": false } }),
+            "DescribeContinuousBackups" => json!({ "ContinuousBackupsDescription": {
+                "ContinuousBackupsStatus": "ENABLED",
+                "PointInTimeRecoveryDescription": { "PointInTimeRecoveryStatus": status },
+            } }),
+            "DescribeTimeToLive" => json!({ "TimeToLiveDescription": {
+                "TimeToLiveStatus": status, "AttributeName": "expires_at",
+            } }),
+            other => panic!("it changes something: {other}"),
+        };
+        ([("content-type", "application/x-amz-json-1.0")], Json(answer)).into_response()
+    }
+    let healthy = || async { "healthy" };
+    let late = || async { ([("date", "Tue, 24 Nov 2020 10:00:00 GMT")], "healthy") };
+    let denied = || async {
+        let error = json!({ "__type": "com.amazon.coral.service#AccessDeniedException", "message": "no" });
+        (StatusCode::BAD_REQUEST, Json(error)).into_response()
+    };
+    let good = |headers: HeaderMap| async move { answer(&headers, true) };
+    Router::new()
+        .route("/", post(good).get(healthy))
+        .route("/late", get(late))
+        .route("/late/", post(good))
+        .route("/open", get(healthy))
+        .route("/open/", post(|headers: HeaderMap| async move { answer(&headers, false) }))
+        .route("/denies", get(healthy))
+        .route("/denies/", post(denied))
+}
+
+/// The alarms as far as they are asked for, in two pages: those that are quiet, and `/rings`, `/none` and `/denies` of others.
+fn alarms() -> Router {
+    fn answer(headers: &HeaderMap, asked: &Value, state: &str) -> Response {
+        assert_eq!(headers["x-amz-target"], "GraniteServiceVersion20100801.DescribeAlarms");
+        let signature = headers["authorization"].to_str().unwrap();
+        assert!(signature.contains("/us-east-1/monitoring/aws4_request"), "{signature}");
+        assert_eq!(asked["AlarmNamePrefix"], "billing-");
+        let alarm = |name: &str, state: &str| json!({ "AlarmName": name, "StateValue": state });
+        Json(if asked.get("NextToken").is_none() {
+            json!({ "MetricAlarms": [alarm("billing-CanaryAlarm-1A2B", "OK")], "NextToken": "more" })
+        } else {
+            json!({ "MetricAlarms": [alarm("billing-EventDeadAlarm-3C4D", state)] })
+        })
+        .into_response()
+    }
+    let is = |state: &'static str| {
+        post(move |headers: HeaderMap, asked: String| async move {
+            answer(&headers, &serde_json::from_str(&asked).unwrap(), state)
+        })
+    };
+    let denied = json!({ "__type": "com.amazon.coral.service#AccessDenied", "message": "no" });
+    Router::new()
+        .route("/", is("INSUFFICIENT_DATA"))
+        .route("/rings/", is("ALARM"))
+        .route("/none/", post(|| async { Json(json!({ "MetricAlarms": [] })) }))
+        .route("/denies/", post(|| async move { (StatusCode::FORBIDDEN, Json(denied)) }))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_in_which_everything_works_is_well() {
     let deployment = Deployment::new().await;
@@ -174,6 +252,11 @@ async fn a_deployment_in_which_everything_works_is_well() {
         "sign-in",
         "mail",
         "model",
+        "webhook",
+        "table countersign-cases",
+        "table countersign-approvals",
+        "clock",
+        "alarms",
     ] {
         assert!(ran.out.contains(&format!("ok    {what}: ")), "{what}: {}", ran.out);
     }
@@ -193,9 +276,23 @@ async fn what_does_not_work_fails_with_what_to_do_and_hides_nothing_else() {
         deployment.variables["AWS_ENDPOINT_URL_SESV2"].clone(),
     );
     let (refuses, boxed) = (format!("{app}/refuses"), format!("{ses}/boxed"));
-    let bad: [(Changed<'_>, &str, &str); 17] = [
-        (&[("SESSION_KEYS_SECRET", "nowhere")], "secrets", "there is no secret `nowhere`; create it"),
-        (&[("WEBHOOK_SECRETS", "default=nowhere")], "secrets", "there is no secret `nowhere`; create it"),
+    let dynamodb = deployment.variables["AWS_ENDPOINT_URL_DYNAMODB"].clone();
+    let (open, late) = (format!("{dynamodb}/open"), format!("{dynamodb}/late"));
+    let cloudwatch = deployment.variables["AWS_ENDPOINT_URL_CLOUDWATCH"].clone();
+    let (rings, none) = (format!("{cloudwatch}/rings"), format!("{cloudwatch}/none"));
+    let elsewhere = "https://other.example.com/stripe/canary";
+    let cases = "table countersign-cases";
+    let bad: [(Changed<'_>, &str, &str); 26] = [
+        (
+            &[("SESSION_KEYS_SECRET", "nowhere")],
+            "secrets",
+            "there is no value in a secret `nowhere`; store one",
+        ),
+        (
+            &[("WEBHOOK_SECRETS", "default=nowhere")],
+            "secrets",
+            "there is no value in a secret `nowhere`; store one",
+        ),
         (&[("SLACK_TOKEN_SECRET", "crm")], "Slack", "store its bot token"),
         (&[("SLACK_CHANNELS", "billing-alerts=C0PRIVATE1")], "Slack #billing-alerts", "invite the app"),
         (&[("SLACK_CHANNELS", "billing-risk=C0NONE")], "Slack #billing-risk", "correct the id"),
@@ -211,6 +308,15 @@ async fn what_does_not_work_fails_with_what_to_do_and_hides_nothing_else() {
         (&[("MODEL_ID", "oracle-9")], "model", "correct the address, or the setting"),
         (&[("MODEL_KEY_SECRET", "crm")], "model", "store a key that is accepted"),
         (&[("MODEL", "")], "model", "`MODEL` must be set if `MODEL_ID` is"),
+        (&[("CANARY_URL", elsewhere)], "webhook", "countersign webhook register --url https://other"),
+        (&[("STRIPE_API_KEY", "rk_test_unknown")], "webhook", "does not accept the key in `STRIPE_API_KEY`"),
+        (&[("AWS_ENDPOINT_URL_DYNAMODB", &open)], cases, "aws dynamodb update-continuous-backups"),
+        (&[("AWS_ENDPOINT_URL_DYNAMODB", &open)], cases, "--deletion-protection-enabled"),
+        (&[("AWS_ENDPOINT_URL_DYNAMODB", &open)], cases, "--sse-specification"),
+        (&[("AWS_ENDPOINT_URL_DYNAMODB", &open)], cases, "aws dynamodb update-time-to-live"),
+        (&[("AWS_ENDPOINT_URL_DYNAMODB", &late)], "clock", "ahead of that of AWS"),
+        (&[("AWS_ENDPOINT_URL_CLOUDWATCH", &rings)], "alarms", "EventDeadAlarm rings"),
+        (&[("AWS_ENDPOINT_URL_CLOUDWATCH", &none)], "alarms", "the stack billing has none in us-east-1"),
     ];
     for (changes, what, fix) in bad {
         let ran = deployment.examine(changes).await;
@@ -241,14 +347,26 @@ async fn a_model_that_refuses_or_does_not_keep_to_the_form_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_operator_may_not_ask_is_said_and_is_no_failure() {
     let deployment = Deployment::new().await;
-    let denies = format!("{}/denies", deployment.variables["AWS_ENDPOINT_URL_SESV2"]);
-    let ran = deployment.examine(&[("AWS_ENDPOINT_URL_SESV2", &denies)]).await;
+    let denies = |name: &str| format!("{}/denies", deployment.variables[name]);
+    let (mail, tables) = (denies("AWS_ENDPOINT_URL_SESV2"), denies("AWS_ENDPOINT_URL_DYNAMODB"));
+    let alarms = denies("AWS_ENDPOINT_URL_CLOUDWATCH");
+    let ran = deployment
+        .examine(&[
+            ("AWS_ENDPOINT_URL_SESV2", &mail),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &tables),
+            ("AWS_ENDPOINT_URL_CLOUDWATCH", &alarms),
+            ("STRIPE_API_KEY", ""),
+        ])
+        .await;
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.error);
     assert!(
         ran.out.contains("skip  mail: you may not ask; get the right ses:GetEmailIdentity"),
         "{}",
         ran.out
     );
+    assert!(ran.out.contains("skip  table countersign-cases: you may not ask; get the right"), "{}", ran.out);
+    assert!(ran.out.contains("skip  alarms: you may not ask; get the right"), "{}", ran.out);
+    assert!(ran.out.contains("skip  webhook: set STRIPE_API_KEY"), "{}", ran.out);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 mod advisor;
 mod approval;
+mod deliveries;
 mod doctor;
 mod freeze;
 mod keys;

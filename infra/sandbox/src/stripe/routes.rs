@@ -206,9 +206,9 @@ fn run(shape: &str) -> Option<(&'static str, Run)> {
         "GET /v1/transfers/{}" | "POST /v1/transfers/{}" => ("transfer", Absent("transfer")),
 
         "GET /v1/webhook_endpoints" => ("webhook", List("webhook_endpoint", &[])),
-        "POST /v1/webhook_endpoints" => ("webhook", Do(endpoints::create_call, endpoints::PARAMS)),
+        "POST /v1/webhook_endpoints" => ("webhook", Do(endpoints::create_call, endpoints::CREATE_PARAMS)),
         "GET /v1/webhook_endpoints/{}" => ("webhook", Retrieve("webhook_endpoint")),
-        "POST /v1/webhook_endpoints/{}" => ("webhook", Do(endpoints::update, endpoints::PARAMS)),
+        "POST /v1/webhook_endpoints/{}" => ("webhook", Do(endpoints::update, endpoints::UPDATE_PARAMS)),
         "DELETE /v1/webhook_endpoints/{}" => ("webhook", Do(endpoints::delete, &[])),
         _ => return None,
     };

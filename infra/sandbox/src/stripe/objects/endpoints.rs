@@ -12,9 +12,12 @@ use crate::stripe::{
 
 const KIND: &str = "webhook_endpoint";
 
-/// Parameters of create and update.
-pub(crate) const PARAMS: &[&str] =
-    &["api_version", "description", "disabled", "enabled_events", "metadata", "url"];
+/// Parameters of create.
+pub(crate) const CREATE_PARAMS: &[&str] =
+    &["api_version", "connect", "description", "enabled_events", "metadata", "url"];
+
+/// Parameters of update: the version is for life.
+pub(crate) const UPDATE_PARAMS: &[&str] = &["description", "disabled", "enabled_events", "metadata", "url"];
 
 /// A new endpoint whose deliveries `secret` signs.
 pub(crate) fn new(tx: &mut Tx, url: &str, secret: &str, enabled: &[String], thin: bool) -> Value {
