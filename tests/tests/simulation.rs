@@ -368,7 +368,7 @@ impl Simulation {
         {
             let activation = reconciler::Activation { sweep };
             let ran = reconciler::handle(&self.world.reconciler, activation).await;
-            if let (Err(error), false) = (&ran, self.is_outage(time)) {
+            if let (Err(error), false) = (&ran, Self::is_outage(time)) {
                 panic!("{sweep:?} on day {}: {error:#}", time / DAY);
             }
         }
@@ -388,7 +388,7 @@ impl Simulation {
         }
     }
 
-    fn is_outage(&self, time: i64) -> bool {
+    fn is_outage(time: i64) -> bool {
         [5, 8, 12, 16].iter().any(|day| (day * DAY..day * DAY + 2 * HOUR).contains(&time))
     }
 
