@@ -191,7 +191,7 @@ async fn decide_and_commit(
     context.contacts.clone_from(&before.customer.value.contacts);
     context.frozen = before.frozen;
     let earlier = before.case.value.as_ref();
-    if earlier.is_some_and(|case| look.is_overtaken(case)) {
+    if look.is_overtaken(earlier, &before.customer.value.open) {
         return Err(StoreError::Conflict { what: "the case, since it was looked at in Stripe" }.into());
     }
     let decision = decide(key, &context, earlier, &app.bundle);

@@ -256,6 +256,11 @@ impl Call<'_> {
             .with_factor(4.0)
             .with_jitter()
             .with_max_times(repeats);
+        // What may have been answered was paid for, and would be paid for twice.
+        let passes = |cause: &Cause| match self.kind {
+            Kind::Paid => matches!(cause, Cause::NotReached),
+            Kind::Read | Kind::Idempotent | Kind::Once => passes(cause),
+        };
         let tries = (|| self.once()).retry(pauses).when(passes);
         let sent = match tokio::time::timeout(self.api.timeout, tries).await {
             Ok(sent) => sent,

@@ -184,9 +184,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// Keeps what became of a question to a model. One that was not asked takes no answer's place.
+    /// Keeps what became of a question to a model. Whatever is no advice takes no advice's place, so a case that
+    /// was raised stays so for as long as the same is found.
     pub fn hear(&mut self, consulted: Consulted) {
-        if self.advice.is_none() || !matches!(consulted.outcome, Outcome::NotAsked { .. }) {
+        let taken = |one: &Consulted| matches!(one.outcome, Outcome::Taken { .. });
+        let asked = !matches!(consulted.outcome, Outcome::NotAsked { .. });
+        let stays = self.advice.as_ref().is_some_and(|known| !asked || taken(known) && !taken(&consulted));
+        if !stays {
             self.advice = Some(consulted);
         }
     }

@@ -111,8 +111,8 @@ fn call(app: &App, case: &Case, due: Timestamp, proposal: Option<&str>, now: Tim
     } else if left <= i64::from(dispute.backup_days) {
         let line = match proposal {
             None => format!("{owner} has not reacted to a dispute; {backup} takes over"),
-            Some(_) => {
-                format!("Nobody has signed the answer to a dispute of {owner}; {backup} takes over")
+            Some(stage) => {
+                format!("The answer to a dispute of {owner} is not out ({stage}); {backup} takes over")
             }
         };
         ("backup", Priority::High, line)

@@ -78,7 +78,7 @@ pub(crate) struct RollSecret {
     /// Minutes in which both secrets are valid. Instances of ingress read theirs when they start, and AWS ends each
     /// within some hours
     #[arg(long, value_name = "MINUTES", default_value_t = 1440,
-          value_parser = clap::value_parser!(i64).range(10..=4320))]
+          value_parser = clap::value_parser!(i64).range(720..=4320))]
     pub(crate) overlap: i64,
 }
 

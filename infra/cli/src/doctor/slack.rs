@@ -49,7 +49,8 @@ fn repair(error: &SlackError) -> &'static str {
         }
         "is_archived" => "unarchive the channel, or name another in `SLACK_CHANNELS`",
         "missing_scope" => {
-            "add the scopes chat:write, im:write, channels:history and im:history, and install the app again"
+            "add the scopes chat:write, im:write, im:history and channels:history (groups:history for private channels), \
+             and install the app again"
         }
         "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive" => {
             "install the app again and store its bot token (xoxb-…)"

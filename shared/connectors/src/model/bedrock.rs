@@ -52,8 +52,8 @@ impl Bedrock {
             .build();
         let mut config = Builder::from(aws.shared())
             .timeout_config(timeouts)
-            // Every repeat costs its tokens again.
-            .retry_config(RetryConfig::standard().with_max_attempts(2));
+            // A repeat may cost its tokens again.
+            .retry_config(RetryConfig::disabled());
         config.set_endpoint_url(endpoint.map(|base| base.as_str().to_owned()));
         let client = Client::from_conf(config.build());
         Self { client, timeout: TIMEOUT, clock, breaker: Arc::default() }
