@@ -210,6 +210,36 @@ async fn what_somebody_else_decided_meanwhile_is_never_decided_again_on_an_older
     assert_eq!((case.state, case.classification.bucket), (CaseState::Closed, Bucket::Paid));
 }
 
+#[tokio::test]
+async fn what_is_remembered_decides_nothing_once_somebody_else_opened_a_case_of_the_customer() {
+    let world = World::new().await;
+    let one = declined(&world);
+    let (app, metrics) = (&world.processor, world.processor.meter.invocation());
+    let envelope = |id: &str, kind: &str, object: &str| {
+        serde_json::from_value(serde_json::json!({
+            "id": id, "type": kind, "object": object, "customer": one.customer,
+            "livemode": false, "created": 1, "received": 1, "endpoint": "default"
+        }))
+        .unwrap()
+    };
+    let now = || Timestamp::from_seconds(world.clock.seconds());
+    let failed = |id| envelope(id, "invoice.payment_failed", &one.invoice);
+    let mut batch = Look::new(now());
+    processor::turn::take(app, &metrics, &app.new_run(), &mut batch, &failed("evt_1")).await.unwrap();
+
+    let stripe = &world.sandbox.stripe;
+    let mut charges = stripe.objects("charge").into_iter();
+    let paid = charges.find(|one| one["status"] == "succeeded").unwrap();
+    let due = world.clock.seconds() + 864_000;
+    let dispute = text(&stripe.open_dispute(&text(&paid, "id"), "fraudulent", 2900, due).unwrap(), "id");
+    let told = envelope("evt_2", "charge.dispute.created", &dispute);
+    processor::turn::take(app, &metrics, &app.new_run(), &mut Look::new(now()), &told).await.unwrap();
+
+    let before = app.stripe.requests();
+    processor::turn::take(app, &metrics, &app.new_run(), &mut batch, &failed("evt_3")).await.unwrap();
+    assert!(app.stripe.requests() > before, "it was read again");
+}
+
 /// Lets requests go on only once `together` of them wait, the first of each place in `places`.
 fn gated(router: Router, places: &'static [&'static str], together: &Arc<Barrier>) -> Router {
     let (gate, waited) = (Arc::clone(together), Arc::new(AtomicUsize::new(0)));

@@ -250,6 +250,30 @@ fn a_case_stays_as_urgent_as_a_model_found_it_until_something_else_is_found() {
 }
 
 #[test]
+fn a_customer_is_told_no_amount_and_no_day_in_a_models_words_not_even_those_that_are_facts() {
+    let (bundle, example) = (support::bundle(), expired());
+    let brief = brief(&bundle);
+    let amount = example.context.amount().unwrap();
+    let says = format!("Your payment of {amount} did not go through.");
+    let objections = refused(&brief, &answer(|answer| answer["texts"]["opening"] = says.into()));
+    assert!(objections.iter().any(|(part, _)| part == "opening"), "{objections:?}");
+}
+
+#[test]
+fn advice_that_was_taken_is_kept_when_a_later_answer_is_not() {
+    let (bundle, example) = (support::bundle(), expired());
+    let (decision, brief) = (example.decide(&bundle), brief(&bundle));
+    let heard = |answer: &str| Consulted::answered("m", brief.digest("m"), &advise(&brief, answer), answer);
+    let mut case =
+        Case::after(None, &example.key, &example.context, &decision, example.context.at, Head::START);
+    let (refused, good) = (heard("no"), heard(&answer(|_| {})));
+    for (said, kept) in [(&refused, &refused), (&good, &good), (&refused, &good)] {
+        case.hear(said.clone());
+        assert_eq!(case.advice.as_ref(), Some(kept));
+    }
+}
+
+#[test]
 fn what_was_refused_is_kept_in_one_line_without_what_cannot_be_seen() {
     let brief = brief(&support::bundle());
     let said = format!("Approve\u{202e}\nit! {}", "x".repeat(5_000));

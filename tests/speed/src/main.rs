@@ -1,5 +1,5 @@
 //! `cargo speed`: the functions' release binaries beside a function that does nothing, and beside the same job in
-//! Node and Python. What the columns mean, and what was tried, stands in the README.
+//! Node and Python. What the columns mean stands in the README.
 
 mod aws;
 mod backend;
@@ -228,7 +228,7 @@ fn baseline(options: &Options, path: &Path, rows: &[Row]) -> Result<()> {
 fn written(known: &BTreeMap<String, BTreeMap<String, Instructions>>) -> String {
     let mut text = String::from(
         "# Instructions of a start with its first event and of each later event, counted by callgrind.\n\
-         # `cargo speed --record` writes this file; CI fails above it by more than a fifth.\n",
+         # `cargo speed --record` writes this file; `cargo speed --check` fails above it by more than a fifth.\n",
     );
     for (kind, subjects) in known {
         text.extend(subjects.iter().map(|(name, Instructions { cold, event })| {
