@@ -40,7 +40,7 @@ const LONGEST: usize = 4 << 20;
 pub enum Kind {
     /// Changes nothing.
     Read,
-    /// Changes nothing but costs money each time; repeated at most once.
+    /// Changes nothing but costs money each time; repeated once, and only if it did not arrive.
     Paid,
     /// Changes something; the vendor makes sure that the second time changes nothing more.
     Idempotent,

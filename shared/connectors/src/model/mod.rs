@@ -1,8 +1,8 @@
 //! A language model that is asked one question at a time and answers with JSON of a given schema.
 //!
 //! Three ways to reach one, one enum: Amazon Bedrock (by the function's own role, without a key), Anthropic,
-//! and whatever speaks OpenAI's chat completions. A call has a time-out and a most of tokens, is repeated at
-//! most once, and shares the circuit breaker of its vendor with all others. An answer that was cut off, refused
+//! and whatever speaks OpenAI's chat completions. A call has a time-out and a most of tokens, is repeated
+//! only if it did not arrive, and shares the circuit breaker of its vendor with all others. An answer that was cut off, refused
 //! or filtered is a failure. What is asked and answered is in no log, no error and no debug output.
 //!
 //! A model has no tools here but the form that it fills in; it reads what it is sent and can do nothing.
