@@ -154,6 +154,15 @@ fn columns(values: &[u64]) -> Markup {
     }
 }
 
+/// What of a label ends before the bars; the chart's title has all of it.
+fn short(label: &str) -> String {
+    const MOST: usize = 20;
+    if label.chars().count() <= MOST + 4 {
+        return label.to_owned();
+    }
+    label.chars().take(MOST).chain(['…']).collect()
+}
+
 fn bars(values: &[(String, u64, &'static str)]) -> Markup {
     let most = values.iter().map(|(_, value, _)| *value).max().unwrap_or_default().max(1);
     html! {
@@ -161,7 +170,7 @@ fn bars(values: &[(String, u64, &'static str)]) -> Markup {
             title { @for (label, value, _) in values { (label) ": " (value) "; " } }
             @for (place, (label, value, tone)) in (0..).zip(values) {
                 @let y = place * ROW;
-                text x="0" y=(y + ROW - 5) { (label) }
+                text x="0" y=(y + ROW - 5) { (short(label)) }
                 rect class=(tone) x=(LABEL) y=(y + 3) width=((value * (WIDTH - LABEL - 40) / most).max(1)) height=(ROW - 6) {}
                 text.end x=(WIDTH) y=(y + ROW - 5) { (value) }
             }
@@ -178,6 +187,18 @@ mod tests {
         let shown = bars(&[("<b>".to_owned(), 10, "good"), ("half".to_owned(), 5, "bad")]).into_string();
         assert!(shown.contains("&lt;b&gt;") && !shown.contains("<b>"), "{shown}");
         assert!(shown.contains(r#"width="110""#) && shown.contains(r#"width="55""#), "{shown}");
+    }
+
+    #[test]
+    fn a_label_that_would_run_into_its_bar_is_cut_and_stands_whole_in_the_title() {
+        let id = "du_V5UO1fdoAi25zTjM0lnNZ2Xq";
+        let shown = bars(&[(id.to_owned(), 1, "warn"), ("payment method replaced".to_owned(), 1, "good")]);
+        let shown = shown.into_string();
+        assert!(
+            shown.contains(&format!("<title>{id}: 1;")) && shown.contains(">du_V5UO1fdoAi25zTjM0…<"),
+            "{shown}"
+        );
+        assert!(shown.contains(">payment method replaced<"), "{shown}");
     }
 
     #[test]
