@@ -4,6 +4,11 @@
 //!
 //! By default with few customers, so that it fits among the other tests; `SIMULATION=full` takes five thousand,
 //! and `SIMULATION=N` takes N.
+//!
+//! `SIMULATION=400`, seed 7, on 2026-11-30 in 19 minutes of a debug build on a busy machine: 2,900 events set out, 58
+//! lost, 300 doubled, 512 late, 23 runs killed; 30 drifts injected and found, 74 findings of deadlines. The sweeps took
+//! 43,356 reads of Stripe and 15,952 requests to the tables for 29,725 things open in days 6 to 14, and 49,280 and
+//! 28,833 for 39,335 in days 21 to 29. Five thousand customers were never run to the end.
 
 #![allow(
     clippy::expect_used,

@@ -20,11 +20,15 @@ const PACKAGES: [(&str, &[&str]); 5] = [
 pub(crate) struct Binaries(Vec<PathBuf>);
 
 impl Binaries {
-    /// Those in `given`, as `NAME` or `NAME/bootstrap`; what is not there is built.
-    pub(crate) fn prepare(root: &Path, given: Option<&Path>) -> Result<Self> {
+    /// Those in `given`, as `NAME` or `NAME/bootstrap`; what is not there is built. With `ingress` none of the
+    /// other functions.
+    pub(crate) fn prepare(root: &Path, given: Option<&Path>, ingress: bool) -> Result<Self> {
         let mut folders: Vec<PathBuf> = given.map(Into::into).into_iter().collect();
         let found = Self(folders.clone());
-        let missing = PACKAGES.iter().filter(|(_, names)| names.iter().any(|name| found.path(name).is_err()));
+        let missing = PACKAGES
+            .iter()
+            .filter(|(package, _)| !ingress || ["ingress", "floor"].contains(package))
+            .filter(|(_, names)| names.iter().any(|name| found.path(name).is_err()));
         let missing: Vec<&str> = missing.map(|(package, _)| *package).collect();
         if !missing.is_empty() {
             let mut cargo = Command::new("cargo");
