@@ -82,7 +82,8 @@ impl Recording {
     /// If it is none, or other questions were asked.
     pub(super) fn read(file: &Path, cases: &[Labelled]) -> Result<Self> {
         let name = file.display();
-        let text = fs::read_to_string(file).with_context(|| format!("cannot read `{name}`"))?;
+        let text = fs::read_to_string(file)
+            .with_context(|| format!("cannot read `{name}`; name a file that `--record` wrote"))?;
         let wrong = || format!("`{name}` is no record of an evaluation; make one with --record");
         let mut lines = text.lines();
         let header: Header = serde_json::from_str(lines.next().unwrap_or_default()).with_context(wrong)?;

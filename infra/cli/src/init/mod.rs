@@ -114,7 +114,12 @@ impl<R: BufRead, W: Write> Asking<R, W> {
         let mut values = BTreeMap::new();
         for (name, value) in given {
             let known = all.iter().find(|one| one.name == *name);
-            known.with_context(|| format!("the template has no parameter `{name}`"))?.check(value)?;
+            let unknown = || {
+                format!(
+                    "the template has no parameter `{name}`; infra/template/CONFIGURATION.md has all of them"
+                )
+            };
+            known.with_context(unknown)?.check(value)?;
             ensure!(values.insert(name.clone(), value.clone()).is_none(), "`{name}` is given twice");
         }
         let needs = parameters::needs()?;
