@@ -263,6 +263,30 @@ async fn the_agent_asks_by_the_rule_of_its_case_and_is_not_believed_about_anothe
 }
 
 #[tokio::test]
+async fn what_people_were_asked_before_a_mandate_was_granted_stays_theirs() {
+    let world = World::new().await;
+    let folder = policy_with_agent_rule("asked-before");
+    let bundle = runtime::policy::load(&folder).unwrap();
+    let app = world.under(&folder).await;
+    let (_, subscription) = subscription(&world);
+    let request = agent_asks(&world, &subscription, AGENT_RULE, bundle.id()).await;
+    deliver(&app, &request).await;
+    let waiting = ProposalId::of(&request, 0);
+    waits(&world, &waiting, &subscription).await;
+
+    let more = [("allows", PAUSE), ("per_day", "1"), ("days", "1")];
+    let mut support = Browser { app: &app, ..world.browser(SUPPORT).await };
+    let id = support.ask("mandate.grant", AGENT_RULE, &more).await.proposal();
+    for who in [FINANCE_LEAD, FINANCE_SECOND] {
+        Browser { app: &app, ..world.browser(who).await }.decide(&id, "approve").await;
+    }
+    // Delivered again, it would be reached if nobody had been asked.
+    deliver(&app, &request).await;
+    waits(&world, &waiting, &subscription).await;
+    assert_eq!(mandate(&world, &MandateId::of(&id)).await.left(world.now()), 1);
+}
+
+#[tokio::test]
 async fn the_inbox_shows_what_stands_and_any_approver_stops_it_at_once() {
     let world = World::new().await;
     let (_, subscription) = subscription(&world);
