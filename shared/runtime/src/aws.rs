@@ -29,6 +29,20 @@ pub struct Aws {
     sqs: Option<Base>,
 }
 
+/// The credentials in `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, where Lambda puts them.
+///
+/// # Errors
+/// If one of the first two is not set.
+pub fn credentials(env: &Env) -> Result<Credentials, EnvError> {
+    Ok(Credentials::new(
+        env.required("AWS_ACCESS_KEY_ID")?,
+        env.required("AWS_SECRET_ACCESS_KEY")?,
+        env.optional("AWS_SESSION_TOKEN").map(ToOwned::to_owned),
+        None,
+        "environment",
+    ))
+}
+
 impl Aws {
     /// Reads `AWS_REGION`, the credentials that Lambda sets, and the endpoint overrides
     /// `AWS_ENDPOINT_URL_DYNAMODB`, `_SECRETS_MANAGER` and `_SQS`, each falling back to
@@ -46,13 +60,7 @@ impl Aws {
     /// # Errors
     /// As [`Aws::from_env`].
     pub fn trusting(env: &Env, authority: Option<Vec<u8>>) -> Result<Self, EnvError> {
-        let credentials = Credentials::new(
-            env.required("AWS_ACCESS_KEY_ID")?,
-            env.required("AWS_SECRET_ACCESS_KEY")?,
-            env.optional("AWS_SESSION_TOKEN").map(ToOwned::to_owned),
-            None,
-            "environment",
-        );
+        let credentials = credentials(env)?;
         let shared = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .credentials_provider(SharedCredentialsProvider::new(credentials))

@@ -6,7 +6,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
-use aws_sdk_dynamodb::config::Credentials;
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
@@ -14,6 +13,7 @@ use aws_sigv4::{
 use domain::Timestamp;
 use runtime::{
     Clock, Env,
+    aws::credentials,
     http::{Base, client},
 };
 use serde::Deserialize;
@@ -107,14 +107,7 @@ async fn alarms(env: &Env, region: &str, prefix: &str, now: Timestamp) -> Result
 
 /// The request with a signature of version 4.
 fn signed(env: &Env, region: &str, base: &Base, body: &str, now: Timestamp) -> Result<reqwest::Request> {
-    let credentials = Credentials::new(
-        env.required("AWS_ACCESS_KEY_ID")?,
-        env.required("AWS_SECRET_ACCESS_KEY")?,
-        env.optional("AWS_SESSION_TOKEN").map(ToOwned::to_owned),
-        None,
-        "environment",
-    );
-    let identity = credentials.into();
+    let identity = credentials(env)?.into();
     let time = UNIX_EPOCH + Duration::from_secs(u64::try_from(now.seconds()).unwrap_or_default());
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
